@@ -1,0 +1,3 @@
+"""Keep credentials out of notebooks."""
+
+__version__ = "0.1.0"

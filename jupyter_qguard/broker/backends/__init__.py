@@ -1,0 +1,1 @@
+"""Stores that can hold a value."""

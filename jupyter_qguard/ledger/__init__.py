@@ -1,0 +1,1 @@
+"""The ledger room: the record of every decision."""

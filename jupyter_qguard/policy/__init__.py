@@ -1,0 +1,1 @@
+"""The policy room: findings and context in, decision out."""

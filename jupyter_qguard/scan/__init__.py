@@ -1,0 +1,1 @@
+"""The scan room: text in, findings out. Pure."""

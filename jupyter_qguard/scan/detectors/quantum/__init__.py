@@ -1,0 +1,1 @@
+"""Quantum vendors, one file per family."""
