@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal
 
 from jupyter_qguard.scan.finding import Finding, Unchecked
+from jupyter_qguard.settings.words import Action, Door, FileKind, Mode, OnFailure
 
-Mode = Literal["enforce", "observe", "off"]
-OnFailure = Literal["refuse", "warn"]
-Door = Literal[
-    "save", "upload", "copy", "rename", "checkpoint", "restore", "download", "export", "collaborate", "commit"
-]
-FileKind = Literal["notebook", "text", "opaque"]
-
-
-class Action(IntEnum):
-    """Strictest last, so that ``max`` picks the verdict."""
-
-    ALLOW = 0
-    WARN = 1
-    REDACT = 2
-    HOLD = 3
-    BLOCK = 4
-
-    def __str__(self) -> str:
-        return self.name.lower()
+__all__ = ["Action", "Context", "Decision", "Door", "FileKind", "Judged", "Mode", "OnFailure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +34,24 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on one piece of content. ``action`` is the strictest of its parts."""
+    """The verdict on one piece of content. ``action`` is the strictest of its parts.
+
+    In mode ``observe`` and ``off`` the action is what *would* be done; the guard does not act on it.
+    """
 
     action: Action
     mode: Mode
     judged: tuple[Judged, ...]
     unchecked: tuple[tuple[Unchecked, Action], ...]
+
+    @property
+    def code(self) -> Literal["", "held", "blocked"]:
+        """The refusal's code: ``hold`` acts as ``block`` while approvals do not exist."""
+        if self.action is Action.HOLD:
+            return "held"
+        return "blocked" if self.action is Action.BLOCK else ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether the guard is to do what ``action`` says."""
+        return self.mode == "enforce"

@@ -1,0 +1,71 @@
+"""Findings and context in, decision out. Pure: no file, clock, or environment is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jupyter_qguard.policy.model import Action, Context, Decision, Judged
+from jupyter_qguard.scan.finding import Finding, Unchecked
+from jupyter_qguard.settings import Policy, Query, Special
+
+NOTEBOOK_CLASSES = frozenset({"source", "output", "metadata"})
+_SOURCE_FIELDS = ("source", "attachments", "worksheets")
+
+
+def decide(findings: Sequence[Finding], unchecked: Sequence[Unchecked], ctx: Context, policy: Policy) -> Decision:
+    """Judge one piece of content.
+
+    Never raises for content. Raises ConfigError when ``policy`` has no layer at all: an empty
+    policy allows nothing. In mode ``observe`` and ``off`` the decision is what would have been done.
+    """
+    judged = tuple(_judge(finding, ctx, policy) for finding in findings)
+    parts = tuple((part, _judge_unchecked(part, ctx, policy)) for part in unchecked)
+    if not judged and not parts:
+        policy.judge(Query(ctx.door, "opaque"))  # no policy is no permission, even for nothing found
+    action = max(
+        (*(one.action for one in judged), *(action for _, action in parts)),
+        default=Action.ALLOW,
+    )
+    return Decision(action=action, mode=policy.mode, judged=judged, unchecked=parts)
+
+
+def _judge(finding: Finding, ctx: Context, policy: Policy) -> Judged:
+    verdict = policy.judge(
+        Query(
+            door=ctx.door,
+            content=content_class(finding, ctx),
+            rule=finding.rule.id,
+            generic=finding.rule.tier == "generic",
+            special=_special(finding, ctx),
+        )
+    )
+    return Judged(finding, verdict.action, verdict.because)
+
+
+def _judge_unchecked(part: Unchecked, ctx: Context, policy: Policy) -> Action:
+    special: Special = "over budget" if part.over_budget and ctx.kind == "notebook" else ""
+    return policy.judge(Query(door=ctx.door, content="opaque", special=special)).action
+
+
+def content_class(finding: Finding, ctx: Context) -> str:
+    """Return the class a finding is judged as.
+
+    In a notebook everything stands in a source, an output or metadata, and can be replaced there,
+    whatever it is wrapped in; elsewhere nothing can.
+    """
+    if ctx.kind != "notebook":
+        return finding.content if finding.content in ("text", "opaque") else ctx.kind
+    if finding.content in NOTEBOOK_CLASSES:
+        return finding.content
+    field = finding.address.field or ""
+    if field.startswith(_SOURCE_FIELDS):
+        return "source"
+    return "metadata" if field.startswith("metadata") else "output"
+
+
+def _special(finding: Finding, ctx: Context) -> Special:
+    if ctx.kind == "notebook":
+        return ""
+    if not finding.cut:
+        return "cannot be cut out"
+    return "notebook that is none" if ctx.path.lower().endswith(".ipynb") else ""

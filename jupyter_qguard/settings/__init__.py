@@ -1,0 +1,28 @@
+"""Settings: frozen values from ``qguard.toml``, one file for server, shell and CI (contract §8).
+
+:func:`load` reads the files that apply below a root; :meth:`Policies.effective` gives
+the policy of one path; ``policy.decide`` judges findings by it. Nothing here imports
+the scanner: the rule ids that exist are handed in.
+"""
+
+from __future__ import annotations
+
+from jupyter_qguard.settings.check import check_file
+from jupyter_qguard.settings.explain import Row
+from jupyter_qguard.settings.policies import Policies, Policy, load
+from jupyter_qguard.settings.policy_file import Problem
+from jupyter_qguard.settings.stack import Query, Special, Verdict
+from jupyter_qguard.settings.starter import starter_policy
+
+__all__ = [
+    "Policies",
+    "Policy",
+    "Problem",
+    "Query",
+    "Row",
+    "Special",
+    "Verdict",
+    "check_file",
+    "load",
+    "starter_policy",
+]

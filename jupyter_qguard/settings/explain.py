@@ -1,0 +1,144 @@
+"""Where every value comes from and who may change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from jupyter_qguard.settings.modes import ENV_MODE, ModeChoice
+from jupyter_qguard.settings.policy_file import PathEntry, PolicyFile, Values
+from jupyter_qguard.settings.stack import Query, Stack, Verdict, dotted
+from jupyter_qguard.settings.toml_lines import Key
+from jupyter_qguard.settings.words import CONTENT, DOORS, Action
+
+ANYONE = "you, in the user's qguard.toml; a project file only tightens"
+ADMIN = "the administrator, in the system qguard.toml"
+HERE = "who may edit that file"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting. ``source`` is ``default``, ``system qguard.toml``, …; ``line`` is 1-based, 0 if unknown.
+
+    ``floor`` is the least that a system file asks for ("" if none); ``who`` says who may change the value.
+    """
+
+    setting: str
+    value: str
+    source: str
+    file: Path | None = None
+    line: int = 0
+    floor: str = ""
+    who: str = ANYONE
+    note: str = ""
+
+    @property
+    def where(self) -> str:
+        """Return ``source:line`` for a person."""
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+def rows(stack: Stack, path: str, now: datetime, choice: ModeChoice) -> list[Row]:
+    """Return every setting of a stack, in the order of the policy file."""
+    found = [_mode(stack, choice), _on_failure(stack, choice)]
+    for name in CONTENT:
+        found.append(_value(stack, ("content", name), _content(name)))
+    for door in DOORS:
+        for name in CONTENT:
+            if any(layer.values.door(door, name) is not None for layer in stack.layers):
+                found.append(_value(stack, ("doors", door, name), _door(door, name)))
+    for rule in sorted({rule for layer in stack.layers for rule in layer.values.rules}):
+        found.append(_value(stack, ("rules", rule), _rule(rule)))
+    for layer in stack.layers:
+        matching = layer.matching(path)
+        for entry in layer.paths:
+            found += _entry(layer, entry, entry in matching, now)
+    return found
+
+
+def table(stack: Stack, path: str, now: datetime) -> list[tuple[str, str, Verdict]]:
+    """Return (door, content class, verdict) for a finding of a provider rule at ``path``."""
+    return [(door, name, stack.judge(Query(door, name, path), now)) for door in DOORS for name in CONTENT]
+
+
+Getter = Callable[[Values], Action | None]
+
+
+def _content(name: str) -> Getter:
+    return lambda values: values.content.get(name)
+
+
+def _door(door: str, name: str) -> Getter:
+    return lambda values: values.door(door, name)
+
+
+def _rule(rule: str) -> Getter:
+    return lambda values: values.rules.get(rule)
+
+
+def _value(stack: Stack, key: Key, get: Getter) -> Row:
+    """Return the row of one setting: the last shared layer, tightened by the project, not below the floor."""
+    value, layer = None, stack.shared[0]
+    for candidate in stack.shared:
+        found = get(candidate.values)
+        if found is not None:
+            value, layer = found, candidate
+    note = ""
+    own = get(stack.project.values) if stack.project else None
+    if stack.project is not None and own is not None:
+        if value is None or own >= value:
+            value, layer = own, stack.project
+        else:
+            note = f"{stack.project.name} says {own}, which lowers nothing"
+    floors = [(get(floor.values), floor) for floor in stack.floors]
+    asked = [(action, floor) for action, floor in floors if action is not None]
+    least = max(asked, key=lambda pair: pair[0]) if asked else None
+    if least is not None and (value is None or least[0] > value):
+        value, layer = least
+    raised = least[0] if least else None
+    who = ADMIN if raised is not None and value == raised else ANYONE
+    if key[0] == "rules" and value is Action.REDACT:
+        note = note or "a file that is no notebook gets its own kind's action"
+    shown = ".".join(str(part) for part in key)
+    return Row(
+        shown, str(value), layer.name, layer.file, layer.line(*key), "" if raised is None else str(raised), who, note
+    )
+
+
+def _entry(layer: PolicyFile, entry: PathEntry, matches: bool, now: datetime) -> list[Row]:
+    note = "matches this file" if matches else "does not match this file"
+    if entry.expired(now):
+        note += f"; ran out on {entry.expires}, so it only tightens"
+    elif not entry.may_weaken(now):
+        note += "; without reason and owner it only tightens"
+    else:
+        note += f"; {entry.reason} ({entry.owner}" + (f", until {entry.expires})" if entry.expires else ", no end)")
+    key: Key = ("paths", entry.index)
+    values = entry.values
+    said: list[tuple[Key, Action]] = [((*key, name), action) for name, action in values.content.items()]
+    for door, classes in values.doors.items():
+        said += [((*key, "doors", door, name), action) for name, action in classes.items()]
+    said += [((*key, "rules", rule), action) for rule, action in values.rules.items()]
+    who = ADMIN if layer.role == "system" else HERE
+    return [
+        Row(dotted(layer, name), str(action), layer.name, layer.file, layer.line(*name), "", who, note)
+        for name, action in said
+    ]
+
+
+def _mode(stack: Stack, choice: ModeChoice) -> Row:
+    floor = choice.floor or ""
+    who = ADMIN if choice.floor == stack.mode == "enforce" else f"you, in the user's qguard.toml or with {ENV_MODE}"
+    layer = next((layer for layer in reversed(stack.shared) if choice.source.endswith(layer.name)), None)
+    file, line = (layer.file, layer.line("mode")) if layer else (None, 0)
+    return Row("mode", stack.mode, choice.source, file, line, floor, who)
+
+
+def _on_failure(stack: Stack, choice: ModeChoice) -> Row:
+    layer = next((layer for layer in reversed(stack.shared) if choice.on_failure_source == layer.name), None)
+    file, line = (layer.file, layer.line("on_failure")) if layer else (None, 0)
+    floor = next((layer.on_failure for layer in stack.floors if layer.on_failure), None)
+    who = ADMIN if floor == "refuse" else "you, in the user's qguard.toml"
+    return Row("on_failure", stack.on_failure, choice.on_failure_source, file, line, floor or "", who)
