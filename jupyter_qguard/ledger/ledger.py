@@ -1,0 +1,248 @@
+"""The record of decisions: append-only, durable, shared by the server and every command line."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from jupyter_qguard.errors import LedgerError
+from jupyter_qguard.ledger.event import Event, stamp
+from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, busy, open_store
+
+FOLDER = "ledger"
+BUSY_SECONDS = 5.0
+FLUSH_SECONDS = 30.0
+FLUSH_COUNTS = 500
+_BRIEF = 0.05
+"""Seconds that flushing mere counters may wait for another process."""
+
+
+class _Slot:
+    """One append that waits for its group's commit."""
+
+    __slots__ = ("done", "entries", "error")
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.done = False
+        self.error: LedgerError | None = None
+
+
+class Ledger:
+    """Decisions in ``data_dir``/ledger. Thread-safe, fork-safe, several processes at once; opens nothing until used.
+
+    Group commit: threads that append at the same time share one transaction. Whoever gets the lock first writes
+    everything that waits, the others find their event done; there is no writer thread that a fork could lose.
+    ``busy_seconds`` bounds every wait for another process; ``clock`` gives seconds since 1970 (for counters' days).
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self._folder = data_dir / FOLDER
+        self._env = os.environ if env is None else env
+        self._clock = clock
+        self._busy_seconds = busy_seconds
+        self._store: Store | None = None
+        self._pending: list[_Slot] = []
+        self._counts: dict[CountKey, int] = {}
+        self._counted = 0
+        self._flushed = time.monotonic()
+        self._mutex = threading.Lock()
+        self._commit = threading.Lock()
+        _ledgers.add(self)
+
+    def append(self, *events: Event) -> None:
+        """Record events (all or none), durable on return. Raises ``LedgerError`` (busy, full, read-only, damaged).
+
+        Never waits longer than about twice ``busy_seconds``. If it raises, the events are not recorded.
+        """
+        if not events:
+            return
+        slot = _Slot([Entry(event.time, event.path, event.markers(), event.canonical()) for event in events])
+        with self._mutex:
+            self._pending.append(slot)
+        if not self._commit.acquire(timeout=2 * self._busy_seconds):
+            with self._mutex:
+                if slot in self._pending:
+                    self._pending.remove(slot)
+                    raise busy()
+            # A group that holds this event is being written right now; its wait is bounded too.
+            if not self._commit.acquire(timeout=2 * self._busy_seconds):
+                raise busy()
+        try:
+            if not slot.done:
+                self._write_pending()
+        finally:
+            self._commit.release()
+        if slot.error is not None:
+            raise LedgerError(slot.error.message, slot.error.hint)
+
+    def count(self, door: str, action: str, n: int = 1) -> None:
+        """Count decisions not worth an event (allow). Cheap, never raises; a crash loses at most the last ones.
+
+        Counters reach the disk with the next event, every 30 seconds of use, at :meth:`flush` and at exit.
+        """
+        with self._mutex:
+            key = (stamp(self._clock())[:10], door, action)
+            self._counts[key] = self._counts.get(key, 0) + n
+            self._counted += n
+            due = self._counted >= FLUSH_COUNTS or time.monotonic() - self._flushed >= FLUSH_SECONDS
+            if due:
+                self._counted, self._flushed = 0, time.monotonic()
+        if due:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Write the counters if that is possible at once; True if none is left in memory. Never raises."""
+        if not self._commit.acquire(timeout=_BRIEF):
+            return False  # whoever holds the lock takes them along
+        try:
+            self._write_pending(_BRIEF)
+        finally:
+            self._commit.release()
+        with self._mutex:
+            return not self._counts
+
+    def decisions(
+        self,
+        path: str | None = None,
+        marker: str | None = None,
+        limit: int = 100,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[Event]:
+        """Return recorded events, newest first: on exactly ``path``, with a finding of id8 ``marker``, in a time span.
+
+        ``since`` (inclusive) and ``until`` (exclusive) are texts as ``stamp()`` writes them, or their beginnings
+        (``2027-01-31``). No ledger yet = no events. Raises ``LedgerError`` where it cannot be read.
+        """
+        return [event for _, event in self.numbered(Query(path, marker, since, until, limit))]
+
+    def numbered(self, query: Query) -> list[tuple[int, Event]]:
+        """Return (sequence number, event), newest first. Raises ``LedgerError``."""
+        with self._held():
+            return list(self._the_store().find(query))
+
+    def counts(self) -> dict[CountKey, int]:
+        """Return counted decisions by (day, door, action), those still in memory included. Raises ``LedgerError``."""
+        with self._held():
+            totals = self._the_store().counts()
+            with self._mutex:
+                for key, n in self._counts.items():
+                    totals[key] = totals.get(key, 0) + n
+            return totals
+
+    def problem(self) -> str | None:
+        """Return why nothing could be recorded now, in one sentence, or None: writes an empty transaction to know."""
+        try:
+            with self._held():
+                self._the_store().append((), {}, self._busy_seconds)
+        except LedgerError as error:
+            return error.sentence()
+        return None
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is damaged in the record itself, in sentences (reads the whole ledger)."""
+        try:
+            with self._held():
+                return self._the_store().problems()
+        except LedgerError as error:
+            return (error.sentence(),)
+
+    def close(self) -> None:
+        """Write the counters and let go of the file. The ledger stays usable."""
+        self.flush()
+        if self._commit.acquire(timeout=self._busy_seconds):
+            try:
+                if self._store is not None:
+                    self._store.close()
+            finally:
+                self._commit.release()
+
+    def _write_pending(self, seconds: float | None = None) -> None:
+        """Write all that waits as one transaction. Holds the commit lock; never raises, each slot learns its fate."""
+        with self._mutex:
+            slots, self._pending = self._pending, []
+            counts, self._counts = self._counts, {}
+        if not slots and not counts:
+            return
+        if slots or seconds is None:
+            seconds = self._busy_seconds
+        error: LedgerError | None = None
+        try:
+            self._the_store().append([entry for slot in slots for entry in slot.entries], counts, seconds)
+        except LedgerError as failed:
+            error = failed
+        except Exception:  # whatever a store raises, every waiting thread must hear of it
+            error = LedgerError("The decision could not be recorded: the ledger failed unexpectedly.")
+        for slot in slots:
+            slot.error = error
+            slot.done = True
+        with self._mutex:
+            if error is None:
+                self._flushed, self._counted = time.monotonic(), 0
+            else:
+                for key, n in counts.items():
+                    self._counts[key] = self._counts.get(key, 0) + n
+
+    def _the_store(self) -> Store:
+        if self._store is None:
+            self._store = open_store(self._folder, self._env)
+        return self._store
+
+    def _held(self) -> _Held:
+        return _Held(self._commit, 2 * self._busy_seconds)
+
+    def _after_fork(self) -> None:
+        """In a child: locks may be held by threads that do not exist here, and the connection is the parent's."""
+        self._mutex = threading.Lock()
+        self._commit = threading.Lock()
+        self._pending = []
+        self._counts = {}
+        if self._store is not None:
+            self._store.abandon()
+
+
+class _Held:
+    """A lock held for a block, waited for with a bound. Raises ``LedgerError``."""
+
+    def __init__(self, lock: threading.Lock, seconds: float) -> None:
+        self._lock = lock
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._seconds):
+            raise busy()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _children_start_anew() -> None:
+    for ledger in list(_ledgers):
+        ledger._after_fork()
+
+
+def _flush_all() -> None:
+    for ledger in list(_ledgers):
+        ledger.flush()
+
+
+atexit.register(_flush_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_children_start_anew)
