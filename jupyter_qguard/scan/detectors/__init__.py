@@ -7,7 +7,7 @@ from importlib import import_module
 
 from ..detector import Detector
 
-FAMILIES = ("forges",)
+FAMILIES = ("forges", "cloud", "models", "packages", "pem", "jwt", "urls")
 """Modules of this package, each with a tuple ``DETECTORS``; the order decides nothing."""
 
 

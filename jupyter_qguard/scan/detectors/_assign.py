@@ -1,0 +1,57 @@
+"""How a name and its value stand together: assignments, calls, mappings, shells, ini files, headers.
+
+``token = "v"`` · ``token: str = "v"`` · ``"token": "v"`` · ``environ["T"] = "v"`` · ``getenv("T", "v")`` · ``T=v`` ·
+``%env T v`` · JSON escaped once more · HTML escaped. Everything is bounded, so that matching stays linear.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..detector import Accept
+from ..placeholders import entropy, is_placeholder, looks_random, mixed
+
+QUOTE = r"""(?:\\{0,3}["'`]|&quot;|&#34;|&#39;)"""
+_OPEN = rf"""(?:\(\s{{0,12}})?(?:[bBrRuUfF]{{1,2}}(?=["']))?(?:{QUOTE}{{1,3}})?"""
+ASSIGN = (
+    rf"""(?:{QUOTE}?\s{{0,4}}[\])]?\s{{0,8}}(?:=>|:=|={{1,3}}|[:,])|:\s{{0,3}}[\w\[\]|. ]{{1,30}}=)\s{{0,12}}{_OPEN}"""
+)
+"""Between a name and its value, by a sign."""
+LOOSE = rf"""(?:{ASSIGN}|\s{{1,8}}{QUOTE}?)"""
+"""The same, or white space alone: only for values whose shape says enough."""
+CREDENTIAL_NAME = r"(?:token|api[_-]?key|secret|passw(?:or)?d|access[_-]?key|connection[_-]?string|credential)"
+VALUE = r"""[^\s"'`<>(){}\[\],;&|\\]{8,400}"""
+"""A value of unknown shape."""
+
+
+def span_of(match: re.Match[str]) -> str:
+    """Return the text to hide."""
+    return match["span"]
+
+
+def strong(match: re.Match[str]) -> bool:
+    """Accept a value of unknown shape: no placeholder, 8 or more characters, a digit or much entropy."""
+    return strong_value(match["span"])
+
+
+def strong_value(value: str, minimum: int = 8) -> bool:
+    """Say whether ``value``, standing where a credential belongs, may be one."""
+    if len(value) < minimum or is_placeholder(value):
+        return False
+    return entropy(value) >= 2.5 and (any(c.isdigit() for c in value) or entropy(value) > 3.5)
+
+
+def mixed_random(match: re.Match[str]) -> bool:
+    """Accept upper, lower and digit together, without runs or counting."""
+    return mixed(match["span"]) and looks_random(match["span"])
+
+
+def with_digit(match: re.Match[str]) -> bool:
+    """Accept random hex that is neither binary nor decimal only."""
+    value = match["span"]
+    return looks_random(value) and any(c.isalpha() for c in value) and any(c.isdigit() for c in value)
+
+
+def both(first: Accept, second: Accept) -> Accept:
+    """Accept what both accept."""
+    return lambda match: first(match) and second(match)
