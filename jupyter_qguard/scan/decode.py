@@ -1,0 +1,66 @@
+"""Bytes as text: which encoding, or none."""
+
+from __future__ import annotations
+
+_BOMS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_CONTROLS = bytes({*range(0x20)} - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
+
+
+def decode_text(data: bytes) -> tuple[str, str] | None:
+    """Return (text, codec) such that encoding the text gives ``data`` back; None if it is no text.
+
+    A byte order mark stays in the text as U+FEFF. UTF-16 without one is taken where most bytes say so.
+    UTF-8 may hold lone surrogates and NUL bytes; what is no UTF-8 but has few control bytes is Latin-1.
+    """
+    for bom, codec in _BOMS:
+        if data.startswith(bom):
+            return _strict(data, codec)
+    if b"\x00" in data[:4096]:
+        wide = _wide(data[:4096])
+        if wide is not None and (text := _strict(data, wide)) is not None:
+            return text
+    text = _strict(data, "utf-8")
+    if text is not None and _controls(data) <= len(data) // 10:
+        return text
+    if text is None and _controls(data) <= len(data) // 50:
+        return data.decode("latin-1"), "latin-1"
+    return None
+
+
+def _strict(data: bytes, codec: str) -> tuple[str, str] | None:
+    try:
+        text = data.decode(codec, "surrogatepass")
+    except ValueError:
+        return None
+    return (text, codec) if encode_text(text, codec) == data else None
+
+
+def encode_text(text: str, codec: str) -> bytes:
+    """Encode what :func:`decode_text` decoded, lone surrogates included."""
+    return text.encode(codec, "surrogatepass")
+
+
+def _wide(head: bytes) -> str | None:
+    """Return the UTF-16 or UTF-32 flavour that NUL bytes at every other place speak for."""
+    units = len(head) // 2
+    if units < 2:
+        return None
+    if head[0::2].count(0) * 10 >= units * 4 and head[1::2].count(0) * 10 < units * 3:
+        return "utf-16-be"
+    if head[1::2].count(0) * 10 >= units * 4 and head[0::2].count(0) * 10 < units * 3:
+        return "utf-16-le"
+    if head[0::4].count(0) + head[1::4].count(0) + head[2::4].count(0) >= len(head) // 4 * 3 - 3:
+        return "utf-32-be"
+    if head[1::4].count(0) + head[2::4].count(0) + head[3::4].count(0) >= len(head) // 4 * 3 - 3:
+        return "utf-32-le"
+    return None
+
+
+def _controls(data: bytes) -> int:
+    """Count control bytes that texts do not have."""
+    return len(data) - len(data.translate(None, _CONTROLS))
