@@ -116,6 +116,11 @@ def make_plan(
             while at >= 0:
                 low = at - len(before) if before and text.endswith(before, 0, at) else at
                 hit = hits[index]
+                if any(
+                    c.unit is unit and c.low <= low and at + len(core) <= c.high for c in plan.cuts.get(unit.leaf, ())
+                ):
+                    at = text.find(core, at + len(core))
+                    continue  # the finding itself
                 id8 = payload_id(unit, hit.rule) or ids[index]
                 _add(plan, Cut(unit, low, at + len(core), ECHO, hit.rule, id8, index))
                 plan.cores.setdefault(unit.leaf, set()).add(core)
