@@ -77,7 +77,7 @@ def _without_magics(text: str) -> str:
 
 
 def in_quotes(text: str, start: int) -> bool:
-    """Return whether ``start`` lies inside a quoted string of its line (any quote character)."""
+    """Return whether ``start`` lies inside a quoted string or a ``#`` comment of its line."""
     quote, i = "", text.rfind("\n", 0, start) + 1
     while i < start:
         char = text[i]
@@ -88,6 +88,8 @@ def in_quotes(text: str, start: int) -> bool:
                 quote = ""
         elif char in "\"'`":
             quote = char
+        elif char == "#":
+            return True
         i += 1
     return bool(quote)
 
