@@ -107,17 +107,26 @@ class Event:
     def from_canonical(cls, body: bytes) -> Event:
         """Return the event that was stored. Raises ``LedgerError`` if the bytes are none."""
         try:
-            plain = json.loads(body)
-            known = {field.name for field in fields(cls)}
+            return cls.from_dict(json.loads(body))
+        except (ValueError, RecursionError):
+            raise _damaged() from None
+
+    @classmethod
+    def from_dict(cls, plain: Any) -> Event:
+        """Return the event from what :meth:`as_dict` gave. Raises ``LedgerError`` if it is none."""
+        try:
             # A later version may record more; what this one does not know it leaves out.
-            return cls(**{name: value for name, value in plain.items() if name in known})
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            raise LedgerError(
-                "A ledger entry is damaged.", "Run 'qguard doctor' to see how much of the ledger can be read."
-            ) from None
+            return cls(**{name: value for name, value in plain.items() if name in _FIELDS})
+        except (TypeError, AttributeError):
+            raise _damaged() from None
 
 
+_FIELDS = frozenset(field.name for field in fields(Event))
 _TEXTS = tuple(field.name for field in fields(Event) if field.type == "str")
+
+
+def _damaged() -> LedgerError:
+    return LedgerError("A ledger entry is damaged.", "'qguard doctor' shows how much of the ledger can be read.")
 
 
 def _text(name: str, value: object) -> str:

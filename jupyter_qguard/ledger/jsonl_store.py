@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
@@ -19,6 +18,8 @@ from jupyter_qguard.ledger.event import Event
 from jupyter_qguard.ledger.store import CountKey, Entry, Query, busy, unreadable, unwritable
 
 _TAIL = 1 << 16
+_BLOCK = 1 << 18
+_LONGEST = 1 << 26
 
 
 class JsonLinesStore:
@@ -60,18 +61,18 @@ class JsonLinesStore:
             files.sync_folder(self._path.parent)
 
     def find(self, query: Query) -> Iterator[tuple[int, Event]]:
-        hits: deque[tuple[int, Event]] = deque(maxlen=query.limit)
         needle = None if query.marker is None else json.dumps(query.marker).encode("ascii")
-        for line in self._lines():
+        left = query.limit
+        for line in self._lines_backwards():
+            if left <= 0:
+                return
             if needle is not None and needle not in line:  # skips parsing almost every line
                 continue
             found = _parse(line)
-            if found is None or "event" not in found:
-                continue
-            event = _event(found["event"])
-            if event is not None and _wanted(event, query):
-                hits.append((found["seq"], event))
-        return reversed(hits)
+            event = _event(found["event"]) if found is not None and "event" in found else None
+            if found is not None and event is not None and _wanted(event, query):
+                left -= 1
+                yield found["seq"], event
 
     def counts(self) -> dict[CountKey, int]:
         totals: dict[CountKey, int] = {}
@@ -94,6 +95,15 @@ class JsonLinesStore:
     def abandon(self) -> None:
         """Nothing stays open between calls."""
 
+    def _lines_backwards(self) -> Iterator[bytes]:
+        try:
+            with self._path.open("rb") as handle:
+                yield from _backwards(handle)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise unreadable(files.why(error)) from None
+
     def _lines(self) -> Iterator[bytes]:
         try:
             with self._path.open("rb") as handle:
@@ -102,6 +112,21 @@ class JsonLinesStore:
             return
         except OSError as error:
             raise unreadable(files.why(error)) from None
+
+
+def _backwards(handle: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file from its end; what is appended meanwhile is left out."""
+    position = handle.seek(0, os.SEEK_END)
+    rest = b""
+    while position > 0:
+        step = min(_BLOCK, position)
+        position -= step
+        handle.seek(position)
+        rest, *lines = (handle.read(step) + rest).split(b"\n")
+        if len(rest) > _LONGEST:
+            rest = b""  # no line of ours: growing it on would take time by the square
+        yield from reversed(lines)
+    yield rest
 
 
 def _wanted(event: Event, query: Query) -> bool:
@@ -115,7 +140,7 @@ def _wanted(event: Event, query: Query) -> bool:
 
 def _event(plain: Any) -> Event | None:
     try:
-        return Event.from_canonical(json.dumps(plain).encode("ascii"))
+        return Event.from_dict(plain)
     except LedgerError:
         return None
 
@@ -144,7 +169,9 @@ def _last(handle: Any, size: int) -> tuple[int, bool]:
     """Return the highest sequence number written, and whether the file ends inside a line."""
     if not size:
         return 0, False
-    for start in (max(0, size - _TAIL), 0):  # the whole file only if its tail holds no intact line
+    window = _TAIL
+    while True:  # usually one round; a longer tail only if it holds no intact line
+        start = max(0, size - window)
         handle.seek(start)
         tail = _read_all(handle.fileno(), size - start)
         lines = tail.split(b"\n")
@@ -153,7 +180,9 @@ def _last(handle: Any, size: int) -> tuple[int, bool]:
         for line in reversed(lines):
             if (found := _parse(line)) is not None:
                 return int(found["seq"]), not tail.endswith(b"\n")
-    return 0, not tail.endswith(b"\n")
+        if not start:
+            return 0, not tail.endswith(b"\n")
+        window *= 16
 
 
 def _read_all(descriptor: int, length: int) -> bytes:

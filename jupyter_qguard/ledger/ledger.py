@@ -7,12 +7,12 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.ledger.event import Event, stamp
-from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, busy, open_store
+from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, Unsuitable, busy, instead, open_store
 
 FOLDER = "ledger"
 BUSY_SECONDS = 5.0
@@ -60,7 +60,12 @@ class Ledger:
         self._flushed = time.monotonic()
         self._mutex = threading.Lock()
         self._commit = threading.Lock()
+        self._forking = False
         _ledgers.add(self)
+
+    def __del__(self) -> None:
+        if getattr(self, "_store", None) is not None:
+            self._store.close()  # type: ignore[union-attr]  # asked above
 
     def append(self, *events: Event) -> None:
         """Record events (all or none), durable on return. Raises ``LedgerError`` (busy, full, read-only, damaged).
@@ -148,7 +153,7 @@ class Ledger:
         """Return why nothing could be recorded now, in one sentence, or None: writes an empty transaction to know."""
         try:
             with self._held():
-                self._the_store().append((), {}, self._busy_seconds)
+                self._append((), {}, self._busy_seconds)
         except LedgerError as error:
             return error.sentence()
         return None
@@ -182,7 +187,7 @@ class Ledger:
             seconds = self._busy_seconds
         error: LedgerError | None = None
         try:
-            self._the_store().append([entry for slot in slots for entry in slot.entries], counts, seconds)
+            self._append([entry for slot in slots for entry in slot.entries], counts, seconds)
         except LedgerError as failed:
             error = failed
         except Exception:  # whatever a store raises, every waiting thread must hear of it
@@ -197,6 +202,16 @@ class Ledger:
                 for key, n in counts.items():
                     self._counts[key] = self._counts.get(key, 0) + n
 
+    def _append(self, entries: Sequence[Entry], counts: Mapping[CountKey, int], seconds: float) -> None:
+        try:
+            self._the_store().append(entries, counts, seconds)
+        except Unsuitable:
+            other = instead(self._folder, self._env)
+            if other is None:
+                raise
+            self._store = other
+            other.append(entries, counts, seconds)
+
     def _the_store(self) -> Store:
         if self._store is None:
             self._store = open_store(self._folder, self._env)
@@ -205,8 +220,22 @@ class Ledger:
     def _held(self) -> _Held:
         return _Held(self._commit, 2 * self._busy_seconds)
 
+    def _before_fork(self) -> None:
+        """Close the file before the process splits: SQLite keeps lock state in the process, a copy of it would lie.
+
+        https://www.sqlite.org/howtocorrupt.html §2.6. The lock is held over the fork, so that nobody opens it again.
+        """
+        self._forking = self._commit.acquire(timeout=self._busy_seconds)
+        if self._forking and self._store is not None:
+            self._store.close()
+
     def _after_fork(self) -> None:
-        """In a child: locks may be held by threads that do not exist here, and the connection is the parent's."""
+        """In the parent: go on."""
+        if self._forking:
+            self._commit.release()
+
+    def _after_fork_in_child(self) -> None:
+        """In a child: locks may be held by threads that do not exist here; what waits is the parent's to write."""
         self._mutex = threading.Lock()
         self._commit = threading.Lock()
         self._pending = []
@@ -233,16 +262,19 @@ class _Held:
 _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
 
-def _children_start_anew() -> None:
-    for ledger in list(_ledgers):
-        ledger._after_fork()
+def _each(step: Callable[[Ledger], None]) -> Callable[[], None]:
+    def run() -> None:
+        for ledger in list(_ledgers):
+            step(ledger)
+
+    return run
 
 
-def _flush_all() -> None:
-    for ledger in list(_ledgers):
-        ledger.flush()
-
-
-atexit.register(_flush_all)
+atexit.register(_each(Ledger.close))
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_children_start_anew)
+    # Starting a program by subprocess runs none of these; os.fork, pty.fork (terminals) and multiprocessing do.
+    os.register_at_fork(
+        before=_each(Ledger._before_fork),
+        after_in_parent=_each(Ledger._after_fork),
+        after_in_child=_each(Ledger._after_fork_in_child),
+    )

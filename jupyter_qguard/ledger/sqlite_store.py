@@ -15,10 +15,11 @@ from typing import Any
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.ledger.event import Event
-from jupyter_qguard.ledger.store import CountKey, Entry, Query, busy, damaged, unreadable, unwritable
+from jupyter_qguard.ledger.store import CountKey, Entry, Query, Unsuitable, busy, damaged, unreadable, unwritable
 
 SCHEMA = 1
 READ_SECONDS = 5.0
+_NO_SHARING = {f"SQLITE_IOERR_SHM{what}" for what in ("MAP", "OPEN", "LOCK", "SIZE")} | {"SQLITE_PROTOCOL"}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, time TEXT NOT NULL, path BLOB NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_path ON events (path, seq);
@@ -147,11 +148,13 @@ class SqliteStore:
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if not self._share(connection):
+            self.close()
+            if not self._path.stat().st_size:
+                self._path.unlink()  # else it would be taken for the ledger next time
+            raise Unsuitable("The ledger's file system does not let SQLite share memory.", "Set QGUARD_LEDGER=jsonl.")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA trusted_schema=OFF")
-        if mode != "wal":
-            raise unwritable("its file system does not let SQLite share memory; set QGUARD_LEDGER=jsonl")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA:
             raise unwritable("it was written by a newer version of jupyter-qguard")
@@ -161,6 +164,15 @@ class SqliteStore:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={SCHEMA}")
             connection.execute("COMMIT")
+
+    def _share(self, connection: sqlite3.Connection) -> bool:
+        """Switch to the write-ahead log; False where the file system has no shared memory (network drives)."""
+        try:
+            return bool(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorname", "") in _NO_SHARING:
+                return False
+            raise
 
     def _on_disk(self) -> tuple[int, int] | None:
         try:

@@ -126,6 +126,19 @@ def shared(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
     return kind in _SHARED
 
 
+class Unsuitable(LedgerError):
+    """A store does not work in this folder at all; another may."""
+
+
+def instead(folder: Path, env: Mapping[str, str]) -> Store | None:
+    """Return the store to use where the chosen one is unsuitable, or None if it was asked for by name."""
+    if env.get(VARIABLE, "").strip().lower() == "sqlite":
+        return None
+    from jupyter_qguard.ledger.jsonl_store import JsonLinesStore
+
+    return JsonLinesStore(folder / JSONL_NAME)
+
+
 def busy() -> LedgerError:
     """Return the error for a lock that stayed taken."""
     return LedgerError(

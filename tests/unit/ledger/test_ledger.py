@@ -15,6 +15,7 @@ import pytest
 from jupyter_qguard import files
 from jupyter_qguard.errors import ConfigError, LedgerError
 from jupyter_qguard.ledger import Event, Ledger, stamp
+from jupyter_qguard.ledger.sqlite_store import SqliteStore
 from jupyter_qguard.ledger.store import Query, shared
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -100,18 +101,52 @@ def test_processes_and_threads_append_each_event_once(ledger: Ledger, tmp_path: 
 
 
 @posix_only
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_forked_child_appends_even_if_a_lock_was_held(ledger: Ledger) -> None:
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_forked_children_append_while_threads_write(ledger: Ledger) -> None:
+    """Forks fall into the middle of transactions; neither side may wait for the other's locks."""
+    stop = threading.Event()
+    written = []
+
+    def work() -> None:
+        while not stop.is_set():
+            ledger.append(event("parent"))
+            written.append(1)
+
+    crew = [threading.Thread(target=work) for _ in range(2)]
+    for thread in crew:
+        thread.start()
+    codes = []
+    for _ in range(5):
+        child = os.fork()
+        if child == 0:
+            try:
+                ledger.append(event("child"))
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    stop.set()
+    for thread in crew:
+        thread.join(20)
+    paths = [one.path for one in ledger.decisions(limit=100_000)]
+    assert codes == [0] * 5
+    assert paths.count("child") == 5
+    assert paths.count("parent") == len(written)
+    assert not ledger.problems()
+
+
+@posix_only
+def test_a_fork_does_not_wait_for_ever_for_a_writer(ledger: Ledger) -> None:
     ledger.append(event("before"))
-    ledger._commit.acquire()
-    child = os.fork()
-    if child == 0:
-        try:
-            ledger.append(event("child"))
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    ledger._commit.release()
+    ledger._busy_seconds = 0.2
+    with ledger._commit:
+        child = os.fork()
+        if child == 0:
+            try:
+                ledger.append(event("child"))
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     ledger.append(event("after"))
     assert [one.path for one in ledger.decisions()] == ["after", "child", "before"]
@@ -268,6 +303,25 @@ def test_network_drives_get_json_lines(tmp_path: Path) -> None:
     assert not shared(tmp_path / "net home" / "local" / "user", mounts)
     assert not shared(tmp_path, mounts)
     assert not shared(tmp_path, tmp_path / "missing")
+
+
+def test_where_sqlite_cannot_share_json_lines_take_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqliteStore, "_share", lambda self, connection: False)
+    one = Ledger(tmp_path, {})
+    one.append(event())
+    assert len(one.decisions()) == 1
+    monkeypatch.undo()
+    assert len(Ledger(tmp_path, {}).decisions()) == 1  # who comes later goes where the record is
+    monkeypatch.setattr(SqliteStore, "_share", lambda self, connection: False)
+    with pytest.raises(LedgerError, match="share memory"):
+        Ledger(tmp_path / "named", {"QGUARD_LEDGER": "sqlite"}).append(event())
+
+
+def test_json_lines_read_backwards_over_block_borders(tmp_path: Path) -> None:
+    one = Ledger(tmp_path, {"QGUARD_LEDGER": "jsonl"})
+    one.append(*(event(str(n), note="n" * (n * 37 % 3000)) for n in range(700)))
+    assert [seq for seq, _ in one.numbered(Query(limit=1000))] == list(range(700, 0, -1))
+    assert [seq for seq, _ in one.numbered(Query(limit=3))] == [700, 699, 698]
 
 
 def test_a_wrong_setting_is_said(tmp_path: Path) -> None:
