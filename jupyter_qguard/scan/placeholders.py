@@ -76,7 +76,9 @@ _WEAK = frozenset(
 )
 """Words that a real pass phrase may hold: they count only when every word of the value is one."""
 _STRONG = _WORDS - _WEAK
-_SPLIT = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_SPLIT = re.compile(r"[\W_]+")
+_CAMEL = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+"""Camel case is split only where no digit stands: in random text it means nothing."""
 _BRACKETS = re.compile(r"\A(?:<.*>|\{.*\}|\[.*\]|\$.*|%\(.*|%\w+%|\*+|\.+|#+|@.*@)\Z", re.S)
 _DOCUMENTED = ("EXAMPLE", "deleteThisAndPasteYour", "superseekr!t", "tomyheart", "provide_you", "FakeKey")
 
@@ -117,7 +119,8 @@ def is_placeholder(value: str, *, minimum: int = 1) -> bool:
         return True
     if len(value) >= 24 and entropy(value) > 3.6 and any(character.isdigit() for character in value):
         return False
-    words = [word.lower() for word in _SPLIT.split(value) if word]
+    boundary = _SPLIT if any(character.isdigit() for character in value) else _CAMEL
+    words = [word.lower() for word in boundary.split(value) if word]
     return any(word in _STRONG for word in words) or all(word in _WORDS for word in words)
 
 

@@ -7,7 +7,19 @@ from importlib import import_module
 
 from ..detector import Detector
 
-FAMILIES = ("forges", "cloud", "models", "packages", "pem", "jwt", "urls")
+FAMILIES = (
+    "forges",
+    "cloud",
+    "models",
+    "packages",
+    "pem",
+    "jwt",
+    "urls",
+    "quantum.self_identifying",
+    "quantum.ibm",
+    "quantum.vendors",
+    "quantum.services",
+)
 """Modules of this package, each with a tuple ``DETECTORS``; the order decides nothing."""
 
 
