@@ -51,7 +51,7 @@ def user_config_dir(env: Mapping[str, str]) -> Path:
     if sys.platform == "win32":
         local = env.get("LOCALAPPDATA")
         return (Path(local) if local else home(env) / "AppData" / "Local") / "Jupyter"
-    return _xdg(env, "XDG_CONFIG_HOME", ".config") / "Jupyter"
+    return _xdg(env, "XDG_CONFIG_HOME", ".config") / "jupyter"
 
 
 def system_config_dirs(env: Mapping[str, str]) -> tuple[Path, ...]:
@@ -86,7 +86,7 @@ def _jupyter_data_dir(env: Mapping[str, str]) -> Path:
     if sys.platform == "win32":
         roaming = env.get("APPDATA")
         return Path(roaming) / "jupyter" if roaming else user_config_dir(env) / "data"
-    return _xdg(env, "XDG_DATA_HOME", ".local", "share") / ("Jupyter" if _platform_dirs(env) else "jupyter")
+    return _xdg(env, "XDG_DATA_HOME", ".local", "share") / "jupyter"
 
 
 def _xdg(env: Mapping[str, str], name: str, *default: str) -> Path:

@@ -91,7 +91,10 @@ class Stack:
         """Return what the policy says. Raises ConfigError when there is no policy at all."""
         verdict = self._without_floor(query, now)
         for floor in self.floors:
-            verdict = _stricter(verdict, self._minimum(floor, query, now))
+            least = self._minimum(floor, query, now)
+            if least is not None and least.action == verdict.action and least.source == verdict.source:
+                verdict = least  # the value is the floor's own: say so
+            verdict = _stricter(verdict, least)
         return verdict
 
     def _without_floor(self, query: Query, now: datetime) -> Verdict:

@@ -65,7 +65,7 @@ def test_a_user_file_may_lower_but_not_below_the_floor(world: World) -> None:
 
 def test_a_system_file_also_gives_values_and_exempts_by_its_own_paths(world: World) -> None:
     world.write("system", f'[content]\noutput = "warn"\n[[paths]]\nmatch = "courses/**"\nsource = "allow"\n{REASONED}')
-    assert world.judge(content="output") == (Action.WARN, "content.output (system qguard.toml)")
+    assert world.judge(content="output") == (Action.WARN, "content.output (floor, system qguard.toml)")
     assert world.judge(path="courses/a.ipynb")[0] is Action.ALLOW
 
 
