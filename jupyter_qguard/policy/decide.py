@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jupyter_qguard.policy.model import Action, Context, Decision, Judged
 from jupyter_qguard.scan.finding import Finding, Unchecked
-from jupyter_qguard.settings import Policy, Query, Special
+from jupyter_qguard.settings import Policy, Query, Special, Verdict
 
 NOTEBOOK_CLASSES = frozenset({"source", "output", "metadata"})
 _SOURCE_FIELDS = ("source", "attachments", "worksheets")
@@ -18,7 +18,8 @@ def decide(findings: Sequence[Finding], unchecked: Sequence[Unchecked], ctx: Con
     Never raises for content. Raises ConfigError when ``policy`` has no layer at all: an empty
     policy allows nothing. In mode ``observe`` and ``off`` the decision is what would have been done.
     """
-    judged = tuple(_judge(finding, ctx, policy) for finding in findings)
+    asked: dict[Query, Verdict] = {}
+    judged = tuple(_judge(finding, ctx, policy, asked) for finding in findings)
     parts = tuple((part, _judge_unchecked(part, ctx, policy)) for part in unchecked)
     if not judged and not parts:
         policy.judge(Query(ctx.door, "opaque"))  # no policy is no permission, even for nothing found
@@ -29,16 +30,17 @@ def decide(findings: Sequence[Finding], unchecked: Sequence[Unchecked], ctx: Con
     return Decision(action=action, mode=policy.mode, judged=judged, unchecked=parts)
 
 
-def _judge(finding: Finding, ctx: Context, policy: Policy) -> Judged:
-    verdict = policy.judge(
-        Query(
-            door=ctx.door,
-            content=content_class(finding, ctx),
-            rule=finding.rule.id,
-            generic=finding.rule.tier == "generic",
-            special=_special(finding, ctx),
-        )
+def _judge(finding: Finding, ctx: Context, policy: Policy, asked: dict[Query, Verdict]) -> Judged:
+    query = Query(
+        door=ctx.door,
+        content=content_class(finding, ctx),
+        rule=finding.rule.id,
+        generic=finding.rule.tier == "generic",
+        special=_special(finding, ctx),
     )
+    verdict = asked.get(query)
+    if verdict is None:  # thousands of findings ask a handful of questions
+        verdict = asked[query] = policy.judge(query)
     return Judged(finding, verdict.action, verdict.because)
 
 

@@ -79,7 +79,7 @@ class Policies:
         clock: Callable[[], datetime],
     ) -> None:
         self._lock = threading.RLock()
-        self._root, self._env, self._known = Path(os.path.abspath(root)), env, known_rules  # noqa: PTH100
+        self._root, self._env, self._known = Path(os.path.abspath(root)), dict(env), known_rules  # noqa: PTH100
         self._shared, self._notices, self._clock = tuple(shared), tuple(notices), clock
         self._files: dict[Path, WatchedFile] = {}
         self._stacks: dict[tuple[int, ...], tuple[Stack, ModeChoice]] = {}

@@ -82,8 +82,10 @@ class WatchedFile:
         try:
             return self.path.stat()
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in _ABSENT and not self.path.is_symlink():
                 return None
+            if error.errno in _ABSENT:  # a floor must not vanish with the target of a link
+                raise UnreadableError("is a symbolic link to nothing") from None
             raise UnreadableError(_SENTENCES.get(error.errno or 0, "cannot be read")) from None
         except ValueError:  # a NUL in the name: no such file can exist
             return None

@@ -133,6 +133,7 @@ def _socket(path: Path) -> None:
     ("make", "sentence"),
     [
         (_loop, "The file is a circle of symbolic links."),
+        (lambda path: path.symlink_to("nowhere"), "The file is a symbolic link to nothing."),
         (_fifo, "The file is not a regular file."),
         (_socket, "The file is not a regular file."),
         (lambda path: path.mkdir(), "The file is not a regular file."),
@@ -178,7 +179,7 @@ def test_the_mark_of_windows_editors_is_no_error(world: World) -> None:
 def test_the_admin_variable_counts_only_without_a_system_file(world: World) -> None:
     admin = world.write("elsewhere", STRICT, "admin.toml")
     world.env["QGUARD_ADMIN_POLICY"] = str(admin)
-    assert world.judge() == (Action.BLOCK, "content.source (system admin.toml)")
+    assert world.judge() == (Action.BLOCK, "content.source (floor, system admin.toml)")
     world.write("system", '[content]\noutput = "block"\n')
     assert world.judge()[0] is Action.REDACT
     assert world.load().notices == ("QGUARD_ADMIN_POLICY is ignored: a system policy file exists.",)
