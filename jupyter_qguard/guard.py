@@ -1,0 +1,318 @@
+"""The only place where the rooms meet: content in, a judgement out.
+
+The guard never raises for content. Whatever goes wrong inside becomes a refusal with a
+fixed text, so that a door has one thing to look at: :attr:`Judgement.refused`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from jupyter_qguard import __version__, paths, settings
+from jupyter_qguard.broker import installation
+from jupyter_qguard.broker.kept import KeptItem, KeptStore
+from jupyter_qguard.errors import ConfigError, KeepError, LedgerError, RedactionError
+from jupyter_qguard.ledger.event import Event, stamp
+from jupyter_qguard.ledger.ledger import Ledger
+from jupyter_qguard.messages import (
+    SCAN_FAILED,
+    SCAN_FAILED_HINT,
+    describe_redaction,
+    describe_refusal,
+    describe_unchecked,
+    finding_rows,
+    unchecked_rows,
+)
+from jupyter_qguard.policy.decide import decide
+from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKind, Mode, OnFailure
+from jupyter_qguard.scan.rules import ALL as RULES
+from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
+from jupyter_qguard.settings import Policies, Policy
+
+_MARKER_ID = re.compile(r"([0-9a-f]{8})\]?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants to move what through which door.
+
+    ``path`` is relative to the server's or repository's root. ``sole_copy``: the only copy is being
+    replaced (save, rename, restore, ``--in-place``), so a value taken out of a source is kept first.
+    """
+
+    door: Door
+    path: str
+    sole_copy: bool = False
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the guard says. ``content`` is the very object passed in when nothing was changed."""
+
+    action: Action
+    mode: Mode
+    content: Any
+    changed: bool = False
+    refused: bool = False
+    status: int = 422
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    unchecked: list[dict[str, Any]] = field(default_factory=list)
+    kept: tuple[str, ...] = ()
+    not_kept: bool = False
+    problem: str | None = None
+    decision: Decision | None = None
+
+
+def failed(content: Any, mode: Mode = "enforce") -> Judgement:
+    """Return the refusal with fixed text that every unexpected failure and timeout gets."""
+    return Judgement(
+        Action.BLOCK,
+        mode,
+        content,
+        refused=True,
+        status=503,
+        code="scan-failed",
+        message=SCAN_FAILED,
+        hint=SCAN_FAILED_HINT,
+    )
+
+
+class Record(Protocol):
+    """Where decisions go (ledger.Ledger)."""
+
+    def append(self, event: Event) -> None: ...
+    def count(self, door: str, action: str, n: int = 1) -> None: ...
+
+
+class Keeper(Protocol):
+    """Keeps values for their owner (broker.kept.KeptStore)."""
+
+    def keep(self, items: list[KeptItem]) -> tuple[str, ...]: ...
+
+
+class Guard:
+    """Judges content for every door; the same object serves the server and the command line.
+
+    Thread-safe: it holds no state of its own between calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: Policies,
+        ledger: Record,
+        keeper: Keeper | None,
+        key: bytes | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.policies = policies
+        self.ledger = ledger
+        self.keeper = keeper
+        self.key = key
+        self._clock = clock
+
+    def check_notebook(self, notebook: Mapping[str, Any], request: Request) -> Judgement:
+        """Judge a notebook model (nbformat 3 or 4, valid or not). Never raises for content."""
+        return self._judge(lambda: scan_notebook(notebook, key=self.key), notebook, request)
+
+    def check_text(self, text: str, request: Request) -> Judgement:
+        """Judge text. A path ending in ``.ipynb`` is parsed as a notebook and handed back as text."""
+        return self._judge(lambda: scan_text(text, name=request.path, key=self.key), text, request)
+
+    def check_bytes(self, data: bytes, request: Request) -> Judgement:
+        """Judge the bytes of a file of any kind; a notebook comes back with bytes spliced."""
+        return self._judge(lambda: scan_bytes(data, name=request.path, key=self.key), data, request)
+
+    def _judge(self, scan: Callable[[], Scan], content: Any, request: Request) -> Judgement:
+        mode: Mode = "enforce"
+        on_failure: OnFailure = "refuse"
+        try:
+            policy = self.policies.effective(request.path)
+            mode, on_failure = policy.mode, policy.on_failure
+            if mode == "off":
+                return Judgement(Action.ALLOW, mode, content)
+            return self._decide(scan(), content, request, policy)
+        except (KeepError, ConfigError) as error:
+            return Judgement(
+                Action.BLOCK, mode, content, refused=True, code=error.code, message=error.message, hint=error.hint
+            )
+        except LedgerError as error:
+            if on_failure == "warn":
+                return self._pass_unchecked(content, request, mode, error.message)
+            return Judgement(
+                Action.BLOCK,
+                mode,
+                content,
+                refused=True,
+                status=503,
+                code=error.code,
+                message=error.message,
+                hint=error.hint,
+            )
+        except RedactionError:  # something was found: on_failure = "warn" must not let that through
+            return failed(content, mode)
+        except Exception:  # whatever it is, its text may quote the content: refuse with a fixed one
+            if on_failure == "warn":
+                return self._pass_unchecked(content, request, mode, "the scanner failed")
+            return failed(content, mode)
+
+    def _pass_unchecked(self, content: Any, request: Request, mode: Mode, reason: str) -> Judgement:
+        """Let content through because the floor says ``on_failure = "warn"``; say so in the record if it can be."""
+        with contextlib.suppress(LedgerError):
+            self.ledger.append(self.event(request, "text", Action.WARN, mode, None, "", note=f"unchecked: {reason}"))
+        return Judgement(
+            Action.WARN, mode, content, code="unchecked", message=f"Not checked: {reason} (on_failure = warn)."
+        )
+
+    def _decide(self, scan: Scan, content: Any, request: Request, policy: Policy) -> Judgement:
+        context = Context(request.door, request.path, scan.kind)
+        decision = decide(scan.findings, scan.unchecked, context, policy)
+        action = decision.action
+        rows, missed = finding_rows(decision.judged), unchecked_rows(decision.unchecked)
+        base = Judgement(
+            action,
+            decision.mode,
+            content,
+            findings=rows,
+            unchecked=missed,
+            problem=scan.problem,
+            decision=decision,
+        )
+        if action is Action.ALLOW:
+            self.ledger.count(request.door, str(action))
+            return base
+        if decision.mode == "observe" or action is Action.WARN:
+            self.ledger.append(self.event(request, scan.kind, action, decision.mode, decision, policy.digest))
+            return base
+        if action >= Action.HOLD:
+            self.ledger.append(self.event(request, scan.kind, action, decision.mode, decision, policy.digest))
+            return self._refuse(base, request.door, scan, decision)
+        return self._redact(scan, base, request, decision, policy)
+
+    def _refuse(self, base: Judgement, door: Door, scan: Scan, decision: Decision) -> Judgement:
+        stopping = [item for item in decision.judged if item.action >= Action.HOLD]
+        if not stopping:
+            message, hint = describe_unchecked(door, decision.unchecked)
+            return replace(base, refused=True, code="unchecked", message=message, hint=hint)
+        held = base.action is Action.HOLD
+        message, hint = describe_refusal(door, stopping, problem=scan.problem, held=held)
+        return replace(base, refused=True, code="held" if held else "blocked", message=message, hint=hint)
+
+    def _redact(self, scan: Scan, base: Judgement, request: Request, decision: Decision, policy: Policy) -> Judgement:
+        chosen = [number for number, item in enumerate(decision.judged) if item.action is Action.REDACT]
+        redaction = scan.redact(chosen)
+        kept, not_kept = self._keep(redaction, request)
+        # The record comes before the write: a clean copy without a record is a lie, a record without a write is not.
+        self.ledger.append(self.event(request, scan.kind, Action.REDACT, decision.mode, decision, policy.digest))
+        taken = [decision.judged[number] for number in chosen]
+        return replace(
+            base,
+            content=redaction.content,
+            changed=True,
+            kept=kept,
+            not_kept=not_kept,
+            message=describe_redaction(request.door, taken, kept=bool(kept), not_kept=not_kept),
+        )
+
+    def _keep(self, redaction: Redaction, request: Request) -> tuple[tuple[str, ...], bool]:
+        """Keep what was taken out of sources. Returns (ids, True if something was lost on purpose)."""
+        if not request.sole_copy:
+            return (), False
+        items = kept_items(redaction.removed, request.path)
+        if not items:
+            return (), False
+        if self.keeper is None:
+            return (), True
+        return self.keeper.keep(items), False
+
+    def event(
+        self,
+        request: Request,
+        kind: FileKind,
+        action: Action,
+        mode: Mode,
+        decision: Decision | None,
+        policy_digest: str,
+        *,
+        note: str = "",
+    ) -> Event:
+        """Return the record of one decision: places and rules, never text. ``decision`` None: nothing was judged."""
+        rows = []
+        for item in decision.judged if decision else ():
+            finding = item.finding
+            rows.append(
+                {
+                    "rule": finding.rule.id,
+                    "action": str(item.action),
+                    "cell_index": finding.address.cell_index,
+                    "cell_id": finding.address.cell_id,
+                    "field": finding.address.field,
+                    "line": finding.line,
+                    "column": finding.column,
+                    "id8": finding.fingerprint[:8],
+                    "cut": finding.cut,
+                }
+            )
+        return Event(
+            time=stamp(self._clock()),
+            door=request.door,
+            path=request.path,
+            action=str(action),
+            mode=mode,
+            kind=kind,
+            findings=rows,
+            unchecked=[
+                {"field": part.field, "reason": part.reason, "action": str(verdict), "over_budget": part.over_budget}
+                for part, verdict in (decision.unchecked if decision else ())
+            ],
+            policy_digest=policy_digest,
+            version=__version__,
+            who=request.who,
+            note=note,
+        )
+
+
+def kept_items(removed: Sequence[Removed], path: str) -> list[KeptItem]:
+    """Return one item per value that left a source; the same value under the same marker once."""
+    seen: set[tuple[str, str]] = set()
+    items = []
+    for entry in removed:
+        if not entry.source:
+            continue
+        marker_id = _MARKER_ID.search(entry.marker)
+        id8 = marker_id.group(1) if marker_id else "00000000"
+        if (id8, entry.text.reveal()) in seen:
+            continue
+        seen.add((id8, entry.text.reveal()))
+        items.append(KeptItem(id8=id8, rule=entry.rule, path=path, cell_id=entry.address.cell_id, text=entry.text))
+    return items
+
+
+def on_hub(env: Mapping[str, str]) -> bool:
+    """Return whether this process is a JupyterHub single-user server (contract §4: nothing is kept there)."""
+    return bool(env.get("JUPYTERHUB_USER") or env.get("JUPYTERHUB_API_TOKEN"))
+
+
+def build(root: Path, env: Mapping[str, str], *, policy_file: Path | None = None) -> Guard:
+    """Return the guard for one server root or repository.
+
+    Raises ConfigError where a system or user policy cannot be used, QGuardError where the data folder cannot.
+    """
+    data = paths.data_dir(env)
+    policies = settings.load(None, root=root, env=env, known_rules=frozenset(RULES), project_file=policy_file)
+    return Guard(
+        policies=policies,
+        ledger=Ledger(data, env=env),
+        keeper=None if on_hub(env) else KeptStore(data, env=env),
+        key=installation.key(data, env),
+    )
