@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -129,6 +130,12 @@ def _temporary(path: Path, data: bytes) -> Path:
         _remove(temporary)
         raise
     return temporary
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of ``path`` left behind when they were killed. Only for a holder of its lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        _remove(left)
 
 
 def _remove(path: Path) -> None:

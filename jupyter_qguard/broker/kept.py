@@ -206,11 +206,12 @@ class KeptStore:
         ids = []
         fresh: _Pile = {}
         again: _Pile = {}
+        opened: dict[str, Secret | None] = {}
         taken = {one.id for one in records}
         for item in items:
             place = Place(item.path, item.cell_id)
             for pile, known in ((fresh, [one for one, _ in fresh.values()]), (again, records)):
-                same = next((one for one in known if self._same(one, item, fresh)), None)
+                same = next((one for one in known if self._same(one, item, opened)), None)
                 if same is not None:
                     latest = pile[same.id][0] if same.id in pile else same
                     pile[same.id] = (latest.at(place, until), item.text)
@@ -219,18 +220,20 @@ class KeptStore:
             else:
                 new = new_id(item.id8, taken)
                 taken.add(new)
+                opened[new] = item.text
                 fresh[new] = (Record(new, item.id8, item.rule, (place,), until, ""), item.text)
                 ids.append(new)
         return ids, fresh, again
 
-    def _same(self, record: Record, item: KeptItem, fresh: Mapping[str, tuple[Record, Secret]]) -> bool:
+    def _same(self, record: Record, item: KeptItem, opened: dict[str, Secret | None]) -> bool:
         if (record.id8, record.rule) != (item.id8, item.rule):
             return False
-        try:
-            known = fresh[record.id][1] if record.id in fresh else self._home(record).get(record)
-        except KeepError:
-            return False  # it cannot be opened any more: keep the value anew, beside it
-        return known == item.text
+        if record.id not in opened:
+            try:
+                opened[record.id] = self._home(record).get(record)
+            except KeepError:
+                opened[record.id] = None  # it cannot be opened any more: keep the value anew, beside it
+        return opened[record.id] == item.text
 
     def _store(self, entries: Sequence[tuple[Record, Secret]]) -> _Records:
         """Put new values into the first home that takes them all; return their finished records."""
@@ -254,10 +257,11 @@ class KeptStore:
 
     def _reseal(self, again: Mapping[str, tuple[Record, Secret]]) -> dict[str, Record]:
         """Return the records with their new places and expiry; a seal covers these, so it is made anew."""
-        changed = {}
-        for id, (record, text) in again.items():
-            box = self._sealed.put([(record, text)])[0] if record.home == self._sealed.name else record.box
-            changed[id] = replace(record, box=box)
+        changed = {id: record for id, (record, _) in again.items()}
+        sealed = [entry for entry in again.values() if entry[0].home == self._sealed.name]
+        if sealed:
+            boxes = self._sealed.put(sealed)
+            changed |= {one.id: replace(one, box=box) for (one, _), box in zip(sealed, boxes, strict=True)}
         return changed
 
     def _forget(self, records: Sequence[Record]) -> None:

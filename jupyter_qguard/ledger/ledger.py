@@ -10,9 +10,10 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.ledger.event import Event, stamp
-from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, Unsuitable, busy, instead, open_store
+from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, Unsuitable, busy, instead, open_store, unwritable
 
 FOLDER = "ledger"
 BUSY_SECONDS = 5.0
@@ -150,12 +151,16 @@ class Ledger:
             return totals
 
     def problem(self) -> str | None:
-        """Return why nothing could be recorded now, in one sentence, or None: writes an empty transaction to know."""
+        """Return why nothing could be recorded now, in one sentence, or None. Writes and removes a probe file."""
         try:
+            files.private_folder(self._folder)
+            files.probe(self._folder)  # an empty transaction alone would not notice a full disk
             with self._held():
                 self._append((), {}, self._busy_seconds)
         except LedgerError as error:
             return error.sentence()
+        except OSError as error:
+            return unwritable(files.why(error)).sentence()
         return None
 
     def problems(self) -> tuple[str, ...]:

@@ -316,7 +316,7 @@ except KeepError as error: print(error.sentence())
 
 
 RACER = """
-import pathlib, secrets, sys, threading
+import os, pathlib, secrets, sys, threading
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.secret import Secret
 store = KeptStore(pathlib.Path(sys.argv[1]), {"QGUARD_KEEP": "file"})
@@ -324,7 +324,7 @@ def work():
     for _ in range(5):
         value = secrets.token_hex(16)
         (id,) = store.keep([KeptItem(secrets.token_hex(4), "r", "p", None, Secret(value))])
-        print(id, value, flush=True)
+        os.write(1, f"{id} {value}\\n".encode())  # in one piece: threads share the pipe
 crew = [threading.Thread(target=work) for _ in range(3)]
 [one.start() for one in crew]; [one.join() for one in crew]
 """
@@ -340,6 +340,24 @@ def test_processes_and_threads_lose_nothing(tmp_path: Path) -> None:
     store = KeptStore(tmp_path, {"QGUARD_KEEP": "file"})
     assert all(store.reveal(id) == Secret(value) for id, value in pairs)
     assert sorted(path.name for path in store.folder.iterdir()) == ["records.jsonl", "records.lock", "seal.key"]
+
+
+def test_a_killed_process_leaves_what_it_promised(tmp_path: Path) -> None:
+    code = RACER.replace("range(5)", "range(10_000)")
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(30)]
+    process.kill()
+    lines += process.stdout.readlines()
+    process.wait()
+    process.stdout.close()
+    store = KeptStore(tmp_path, {"QGUARD_KEEP": "file"})
+    (store.folder / ".records.jsonl.0123.tmp").write_bytes(b"left by a crash")
+    pairs = [line.split() for line in lines if line.endswith("\n")]
+    assert all(store.reveal(id) == Secret(value) for id, value in pairs)
+    assert not store.problems()
+    store.drop(pairs[0][0])
+    assert not list(store.folder.glob("*.tmp"))
 
 
 def test_conflicts_with_a_notebook_tree(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_files_are_private(ledger: Ledger, tmp_path: Path) -> None:
 
 
 WRITER = """
-import sys, pathlib, threading
+import os, sys, pathlib, threading
 from jupyter_qguard.ledger import Event, Ledger, stamp
 folder, kind, name, threads, each = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], 4, 25
 ledger = Ledger(folder, {"QGUARD_LEDGER": kind}, busy_seconds=30)
@@ -98,6 +98,28 @@ def test_processes_and_threads_append_each_event_once(ledger: Ledger, tmp_path: 
     assert [seq for seq, _ in found] == list(range(200, 0, -1))
     assert {one.path for _, one in found} == {f"{p}-{t}-{n}" for p in "pq" for t in range(4) for n in range(25)}
     assert sum(ledger.counts().values()) == 200
+
+
+def test_a_killed_process_leaves_what_it_promised(ledger: Ledger, tmp_path: Path, kind: str) -> None:
+    code = WRITER.replace("4, 25", "2, 100_000").replace(
+        'ledger.count("save", "allow")', 'os.write(1, f"{name}-{number}-{n}\\n".encode())'
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), kind, "k"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("!")
+    process.stdin.close()
+    lines = [process.stdout.readline() for _ in range(50)]
+    process.kill()
+    lines += process.stdout.readlines()
+    process.wait()
+    process.stdout.close()
+    promised = {line.strip() for line in lines if line.endswith("\n")}
+    assert len(promised) >= 50
+    assert promised <= {one.path for one in ledger.decisions(limit=1_000_000)}
+    ledger.append(event("after"))
+    assert ledger.decisions(limit=1)[0].path == "after"
 
 
 @posix_only
