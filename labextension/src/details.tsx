@@ -43,7 +43,7 @@ export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
       )}
       {doors.length > 0 && (
         <>
-          <h3>{trans.__('Ways to the disk')}</h3>
+          <h3>{trans.__('Doors')}</h3>
           <ul className="jp-QGuard-doors">
             {doors.map(([door, holds]) => (
               <li key={door}>
@@ -98,7 +98,6 @@ export function Why(props: IWhyProps): JSX.Element {
           trans._n(
             'The file %2 was saved without %1 secret. The editor still shows it; after a reload you see the marker.',
             'The file %2 was saved without %1 secrets. The editor still shows them; after a reload you see the markers.',
-            findings.length,
             findings.length,
             path
           )}

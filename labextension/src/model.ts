@@ -255,7 +255,6 @@ export function redactedNotice(
     'Saved. %1 secret kept out of %2: ',
     'Saved. %1 secrets kept out of %2: ',
     findings.length,
-    findings.length,
     name
   );
   for (let shown = all.length; shown > 0; shown--) {

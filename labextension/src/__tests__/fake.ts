@@ -1,17 +1,9 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
+import { nullTranslator } from '@jupyterlab/translation';
 
 import type { IFinding } from '../model';
 
-function fill(text: string, args: unknown[]): string {
-  return text.replace(/%(\d)/g, (_, n) => String(args[Number(n) - 1]));
-}
-
-/** English, with the placeholders filled in. */
-export const trans = {
-  __: (text: string, ...args: unknown[]) => fill(text, args),
-  _n: (one: string, many: string, n: number, ...args: unknown[]) =>
-    fill(n === 1 ? one : many, args)
-} as unknown as TranslationBundle;
+/** English, as JupyterLab's own translator fills it in. */
+export const trans = nullTranslator.load('');
 
 /** A finding as the server tells it. */
 export function finding(changes: Partial<IFinding> = {}): IFinding {
