@@ -44,10 +44,13 @@ def notebook() -> dict[str, object]:
             "metadata": {},
             "source": lines(
                 "# What the guard does\n\n"
-                "The cells below hold credentials that somebody forgot. They were made up when this file was written and open nothing.\n\n"
+                "The cells below hold credentials that somebody forgot. They were made up when this file was "
+                "written and open nothing.\n\n"
                 "1. **Save** this notebook (Ctrl+S). A notice names the cells and the rules; *Why* tells the rest.\n"
-                "2. Look at the file: **File > Reload Notebook from Disk**. The credentials are gone, the markers are there.\n"
-                "3. In a terminal, in this folder: `qguard kept list`, then `qguard kept reveal` and the id in a marker.\n"
+                "2. Look at the file: **File > Reload Notebook from Disk**. The credentials are gone, "
+                "the markers are there.\n"
+                "3. In a terminal (**File > New > Terminal**): `qguard kept list`, then `qguard kept reveal` and "
+                "the id in a marker.\n"
             ),
         },
         {
