@@ -72,12 +72,12 @@ class OsKeyring:
                 undo()
                 raise
 
-        self._call(work, undo)
+        self._call(keyring, work, undo)
         return [_FORMAT + name for name, _ in named]
 
     def get(self, record: Record) -> Secret:
         keyring = self._usable()
-        packed = self._call(lambda: keyring.get_password(SERVICE, _name(record)))
+        packed = self._call(keyring, lambda: keyring.get_password(SERVICE, _name(record)))
         if packed is None:
             raise KeepError(
                 "A kept value is no longer in the keyring.", "It was removed there; drop it with 'qguard kept drop'."
@@ -94,14 +94,12 @@ class OsKeyring:
                 if keyring.get_password(SERVICE, _name(record)) is not None:
                     keyring.delete_password(SERVICE, _name(record))
 
-        self._call(work)
+        self._call(keyring, work)
 
     def _usable(self) -> Any:
         keyring, reason = self._judge()
         if reason is not None:
-            raise KeepError(
-                f"The keyring cannot be used: {reason}.", "Unlock or start it, then restart; see 'qguard doctor'."
-            )
+            raise _unusable(reason)
         return keyring
 
     def _judge(self) -> tuple[Any, str | None]:
@@ -114,10 +112,19 @@ class OsKeyring:
                     _verdict = (None, f"it did not answer within {self._probe_seconds:g} seconds")
             return _verdict
 
-    def _call(self, work: Callable[[], T], undo: Callable[[], None] | None = None) -> T:
+    def _call(self, keyring: Any, work: Callable[[], T], undo: Callable[[], None] | None = None) -> T:
         global _verdict
+
+        def unprompted() -> T:
+            locked = _locked(keyring, _module(keyring))  # it may have been locked since it was judged
+            if locked is not None:
+                raise _unusable(locked)
+            return work()
+
         try:
-            return bounded(work, self._call_seconds, undo)
+            return bounded(unprompted, self._call_seconds, undo)
+        except KeepError:
+            raise
         except TimeoutError:
             with _lock:  # no further save shall wait for it
                 _verdict = (None, f"it did not answer within {self._call_seconds:g} seconds")
@@ -126,6 +133,10 @@ class OsKeyring:
             ) from None
         except Exception:  # what a backend says may quote what it was given
             raise KeepError("The keyring refused.", "Look whether it is unlocked; see 'qguard doctor'.") from None
+
+
+def _unusable(reason: str) -> KeepError:
+    return KeepError(f"The keyring cannot be used: {reason}.", "Unlock or start it and try again; see 'qguard doctor'.")
 
 
 def forget_verdict() -> None:

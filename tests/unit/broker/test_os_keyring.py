@@ -129,22 +129,49 @@ def test_of_a_chain_only_the_systems_own_stores_count(use: Any, monkeypatch: pyt
     assert "no keyring service" in use(chain(monkeypatch, plain, other)).why_not()
 
 
-@pytest.mark.parametrize("state", ["unlocked", "locked", "no collection"])
-def test_a_locked_secret_service_is_not_made_to_prompt(use: Any, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """A stand-in for the package ``secretstorage`` over a Secret Service whose state is ``service.state``."""
+
     class Collection:
         def __init__(self, bus: object, path: str) -> None:
-            if state == "no collection":
+            if one.state == "no collection":
                 raise LookupError
 
         def is_locked(self) -> bool:
-            return state == "locked"
+            return bool(one.state == "locked")
 
-    service = types.SimpleNamespace(dbus_init=lambda: types.SimpleNamespace(close=lambda: None), Collection=Collection)
-    monkeypatch.setitem(sys.modules, "secretstorage", service)
+    one = types.SimpleNamespace(
+        state="unlocked", Collection=Collection, dbus_init=lambda: types.SimpleNamespace(close=lambda: None)
+    )
+    monkeypatch.setitem(sys.modules, "secretstorage", one)
+    return one
+
+
+@pytest.mark.parametrize("state", ["unlocked", "locked", "no collection"])
+def test_a_locked_secret_service_is_not_made_to_prompt(use: Any, service: types.SimpleNamespace, state: str) -> None:
+    service.state = state
     backend: Any = from_module("keyring.backends.SecretService")
     reason = use(backend).why_not()
     assert (reason is None) == (state == "unlocked")
     assert (backend.calls == 0) == (state != "unlocked")
+
+
+def test_a_secret_service_that_is_locked_later_is_not_made_to_prompt(
+    use: Any, service: types.SimpleNamespace, tmp_path: Any
+) -> None:
+    backend: Any = from_module("keyring.backends.SecretService")
+    store = KeptStore(tmp_path, {}, keyring=use(backend))
+    text = Secret("t" * 20)
+    store.keep([KeptItem("0000000a", "r", "p", None, text)])
+    service.state, before = "locked", backend.calls
+    store.keep([KeptItem("0000000b", "r", "p", None, text)])
+    assert backend.calls == before
+    with pytest.raises(KeepError, match="locked"):
+        store.reveal("0000000a")
+    assert store.reveal("0000000b") == text
+    service.state = "unlocked"
+    assert store.reveal("0000000a") == text
 
 
 @pytest.mark.parametrize("fault", ["breaks", "truncates", "hangs"])
