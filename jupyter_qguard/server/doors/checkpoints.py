@@ -1,0 +1,200 @@
+"""Guarded checkpoints: what goes into one, and what comes out of one, has been judged.
+
+Made at run time around the configured checkpoints class, as the contents manager is. File checkpoints are handled
+as bytes; generic ones (a store of models) at the methods that take and give content.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.services.contents.checkpoints import GenericCheckpointsMixin
+from jupyter_server.services.contents.filecheckpoints import FileCheckpoints
+
+from jupyter_qguard.guard import Judgement
+from jupyter_qguard.policy.model import Door
+from jupyter_qguard.server.doors.files import swap_in
+from jupyter_qguard.server.doors.model import judge_model
+from jupyter_qguard.server.doors.passage import current, through
+from jupyter_qguard.server.gate import Gate
+from jupyter_qguard.server.refusal import Refusal, disk_error
+from jupyter_qguard.server.worker import finish, ready
+
+
+class GuardedCheckpoints:
+    """Marks the guarded checkpoint classes."""
+
+    qguard_gate: Gate
+    qguard_blocking: bool = False
+    qguard_base: type
+
+
+async def create(store: Any, up: Any, contents: Any, path: str) -> Any:
+    """Make a checkpoint of a file on disk, redacted where the file holds secrets."""
+    return await through(store.log, "checkpoint", _create(store, up, contents, path))
+
+
+async def _create(store: Any, up: Any, contents: Any, path: str) -> Any:
+    passage = current()
+    if passage is not None and passage.just_written(path):
+        return await ready(up(contents, path))  # judged a moment ago, on its way to the disk
+    source = Path(contents._get_os_path(path))
+    judgement = await _judge_file(store, source, "checkpoint", path, sole_copy=False)
+    if judgement is None or not judgement.changed:
+        return await ready(up(contents, path))
+    target = store.checkpoint_path("checkpoint", path)
+    await _put(store, Path(target), judgement.content, like=source)
+    return await ready(store.checkpoint_model("checkpoint", target))
+
+
+async def restore(store: Any, up: Any, contents: Any, checkpoint_id: str, path: str) -> Any:
+    """Bring a checkpoint back, redacted where it holds secrets; the current file stays if it is refused."""
+    return await through(store.log, "restore", _restore(store, up, contents, checkpoint_id, path))
+
+
+async def _restore(store: Any, up: Any, contents: Any, checkpoint_id: str, path: str) -> Any:
+    source = Path(store.checkpoint_path(checkpoint_id, path))
+    if not source.is_file():
+        store.no_such_checkpoint(path, checkpoint_id)
+    judgement = await _judge_file(store, source, "restore", path, sole_copy=True)
+    if judgement is None or not judgement.changed:
+        return await ready(up(contents, checkpoint_id, path))
+    target = Path(os.path.realpath(contents._get_os_path(path)))
+    await _put(store, target, judgement.content, like=source)
+    return None
+
+
+async def rename(store: Any, up: Any, checkpoint_id: str, old_path: str, new_path: str) -> Any:
+    """Take a checkpoint along to a file's new name, redacted; one that is refused stays behind under the old name."""
+    return await through(store.log, "rename", _rename(store, up, checkpoint_id, old_path, new_path))
+
+
+async def _rename(store: Any, up: Any, checkpoint_id: str, old_path: str, new_path: str) -> Any:
+    old = Path(store.checkpoint_path(checkpoint_id, old_path))
+    if old.is_file():
+        try:
+            judgement = await _judge_file(store, old, "rename", new_path, sole_copy=True)
+        except Refusal as refusal:
+            # The file itself has its new name by now; an error here would say that it has not.
+            store.log.warning("jupyter_qguard: a checkpoint was not renamed along with its file (%s)", refusal.code)
+            return None
+        if judgement is not None and judgement.changed:
+            await _put(store, Path(store.checkpoint_path(checkpoint_id, new_path)), judgement.content, like=old)
+            with suppress(OSError):
+                old.unlink()
+            return None
+    return await ready(up(checkpoint_id, old_path, new_path))
+
+
+async def create_notebook(store: Any, up: Any, nb: Any, path: str) -> Any:
+    """Store a notebook model as a checkpoint."""
+    judged = await _judge_model(store, {"type": "notebook", "format": "json", "content": nb}, path)
+    return await ready(up(judged["content"], path))
+
+
+async def create_file(store: Any, up: Any, content: Any, format: Any, path: str) -> Any:
+    """Store a file model as a checkpoint."""
+    judged = await _judge_model(store, {"type": "file", "format": format, "content": content}, path)
+    return await ready(up(judged["content"], format, path))
+
+
+async def create_unknown(store: Any, up: Any, contents: Any, path: str) -> Any:
+    """Let a store that we cannot look into make a checkpoint, if the file as it stands needs no redaction."""
+    return await through(store.log, "checkpoint", _create_unknown(store, up, contents, path))
+
+
+async def _create_unknown(store: Any, up: Any, contents: Any, path: str) -> Any:
+    model = await ready(contents.get(path))
+    if await _judge_model(store, model, path) is not model:
+        raise Refusal(
+            422,
+            "No checkpoint made: the file on disk holds secrets that were there before this guard.",
+            hint="Save the file once (that redacts it), then try again.",
+            code="save-first",
+        )
+    return await ready(up(contents, path))
+
+
+async def _judge_model(store: Any, model: dict[str, Any], path: str) -> dict[str, Any]:
+    passage = current()
+    if passage is not None and passage.just_written(path):
+        return model
+    request = store.qguard_gate.request("checkpoint", path, sole_copy=False)
+    judged, judgement = await judge_model(store.qguard_gate, model, request, blocking=store.qguard_blocking)
+    _tell(judgement)
+    return judged
+
+
+async def _judge_file(store: Any, file: Path, door: Door, path: str, *, sole_copy: bool) -> Judgement | None:
+    """Return the judgement on a file's bytes; None where there is no such file (the platform then says so)."""
+    gate, blocking = store.qguard_gate, store.qguard_blocking
+    if not file.is_file():
+        return None
+    try:
+        data = await gate.off_loop(file.read_bytes, blocking=blocking)
+    except OSError as error:
+        raise disk_error(error) from None
+    request = gate.request(door, path, sole_copy=sole_copy)
+    judgement: Judgement = await gate.judge("bytes", data, request, blocking=blocking)
+    _tell(judgement)
+    return judgement
+
+
+def _tell(judgement: Judgement | None) -> None:
+    passage = current()
+    if passage is not None and judgement is not None:
+        passage.said.append(judgement)
+
+
+async def _put(store: Any, target: Path, data: bytes, *, like: Path) -> None:
+    try:
+        await store.qguard_gate.off_loop(lambda: swap_in(target, data, like=like), blocking=store.qguard_blocking)
+    except OSError as error:
+        raise disk_error(error) from None
+
+
+def guard_checkpoints(base: type, gate: Gate) -> type:
+    """Return a guarded subclass of the checkpoints class ``base``."""
+    is_async = inspect.iscoroutinefunction(base.create_checkpoint)  # type: ignore[attr-defined]
+    doors: dict[str, Callable[..., Any]]
+    if issubclass(base, GenericCheckpointsMixin):
+        doors = {"create_notebook_checkpoint": create_notebook, "create_file_checkpoint": create_file}
+        if issubclass(base, FileCheckpoints):
+            doors["rename_checkpoint"] = rename
+    elif issubclass(base, FileCheckpoints):
+        doors = {"create_checkpoint": create, "restore_checkpoint": restore, "rename_checkpoint": rename}
+    else:
+        doors = {"create_checkpoint": create_unknown}
+    own: list[type] = []
+    namespace: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": base.__doc__,
+        "qguard_gate": gate,
+        "qguard_blocking": not is_async,
+        "qguard_base": base,
+    }
+    for name, door in doors.items():
+        namespace[name] = _method(name, door, is_async=is_async, own=own)
+    guarded = type(base)(f"QGuarded{base.__name__}", (GuardedCheckpoints, base), namespace)
+    own.append(guarded)
+    return guarded
+
+
+def _method(name: str, door: Callable[..., Any], *, is_async: bool, own: list[type]) -> Callable[..., Any]:
+    if is_async:
+
+        async def method(self: Any, *arguments: Any, **named: Any) -> Any:
+            return await door(self, getattr(super(own[0], self), name), *arguments, **named)
+    else:
+
+        def method(self: Any, *arguments: Any, **named: Any) -> Any:
+            return finish(door(self, getattr(super(own[0], self), name), *arguments, **named))
+
+    method.__name__ = name
+    method.__doc__ = door.__doc__
+    return method

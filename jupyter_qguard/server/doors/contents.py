@@ -1,0 +1,132 @@
+"""The guarded contents manager: a class made at run time around whatever manager the server was to use.
+
+Every door is written once, as a coroutine ``door(manager, up, *arguments)``, where ``up`` is the manager's own
+method. For an asynchronous manager it becomes a coroutine method; for a synchronous one it is driven to its end
+in place, which works because nothing in it waits then.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_server.services.contents.fileio import AsyncFileManagerMixin, FileManagerMixin
+from jupyter_server.services.contents.filemanager import FileContentsManager
+from jupyter_server.services.contents.manager import ContentsManager
+from traitlets import default
+
+from jupyter_qguard.server.doors import copies, disk, reading, rename, save
+from jupyter_qguard.server.doors.checkpoints import guard_checkpoints
+from jupyter_qguard.server.doors.hooks import run_hooks
+from jupyter_qguard.server.doors.passage import current
+from jupyter_qguard.server.doors.upload import Uploads
+from jupyter_qguard.server.gate import Gate
+from jupyter_qguard.server.worker import finish
+
+_DOORS: dict[str, Callable[..., Any]] = {
+    "save": save.save,
+    "get": reading.get,
+    "delete": reading.delete,
+    "update": rename.update,
+    "rename": rename.rename,
+    "rename_file": rename.rename_file,
+    "copy": copies.copy,
+    "create_checkpoint": save.create_checkpoint,
+    "restore_checkpoint": save.restore_checkpoint,
+}
+_FILE_DOORS: dict[str, Callable[..., Any]] = {
+    "_copy_dir": copies.copy_folder,
+    "_save_notebook": disk.save_notebook,
+    "_save_file": disk.save_file,
+    "_save_large_file": disk.save_large_file,
+}
+
+
+class Guarded:
+    """Marks the guarded classes. What they share with their doors is here; the doors are put in by :func:`guard_class`.
+
+    ``qguard_files``: the manager keeps plain files under ``root_dir``. ``qguard_blocking``: it is synchronous.
+    """
+
+    qguard_gate: Gate
+    qguard_files: bool = False
+    qguard_plain_bytes: bool = False
+    qguard_blocking: bool = False
+    qguard_base: type
+
+    @property
+    def qguard_uploads(self) -> Uploads:
+        """The chunked uploads in progress at this manager."""
+        uploads: Uploads | None = self.__dict__.get("_qguard_uploads")
+        if uploads is None:
+            uploads = Uploads(quota=self.qguard_gate.upload_bytes, idle=self.qguard_gate.upload_idle_seconds)
+            self.__dict__["_qguard_uploads"] = uploads
+        return uploads
+
+    def run_pre_save_hooks(self, model: Any, path: str, **more: Any) -> None:
+        """Run other people's hooks, unless the save door has done so already (then they would run twice)."""
+        passage = current()
+        if passage is None or passage.judged is None:
+            run_hooks(self, model, path, **more)
+
+    run_pre_save_hook = run_pre_save_hooks
+
+    def validate_notebook_model(self, model: dict[str, Any], validation_error: Any = None) -> dict[str, Any]:
+        """Validate as ever, with a message that names the place and quotes nothing of the notebook."""
+        return reading.validate(super(), model, validation_error)
+
+
+def guard_class(base: type, gate: Gate) -> type:
+    """Return a subclass of the contents manager ``base`` that judges all that is written through it.
+
+    Works for any manager: only methods of the public contents API are needed. For managers of plain files the byte
+    layer below the hooks is guarded too.
+    """
+    is_async = inspect.iscoroutinefunction(base.save)  # type: ignore[attr-defined]
+    files = issubclass(base, FileContentsManager)
+    own: list[type] = []
+    namespace: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": base.__doc__,
+        "qguard_gate": gate,
+        "qguard_files": files,
+        "qguard_plain_bytes": files and _writes_plain_bytes(base),
+        "qguard_blocking": not is_async,
+        "qguard_base": base,
+    }
+    doors = {**_DOORS, **(_FILE_DOORS if files else {})}
+    for name, door in doors.items():
+        if hasattr(base, name):
+            namespace[name] = _method(name, door, is_async=is_async, own=own)
+    if issubclass(base, ContentsManager):
+        namespace["_qguard_default_checkpoints"] = default("checkpoints")(_guarded_checkpoints)
+    guarded = type(base)(f"QGuarded{base.__name__}", (Guarded, base), namespace)
+    own.append(guarded)
+    return guarded
+
+
+def _method(name: str, door: Callable[..., Any], *, is_async: bool, own: list[type]) -> Callable[..., Any]:
+    if is_async:
+
+        async def method(self: Any, *arguments: Any, **named: Any) -> Any:
+            return await door(self, getattr(super(own[0], self), name), *arguments, **named)
+    else:
+
+        def method(self: Any, *arguments: Any, **named: Any) -> Any:
+            return finish(door(self, getattr(super(own[0], self), name), *arguments, **named))
+
+    method.__name__ = name
+    method.__doc__ = door.__doc__
+    return method
+
+
+def _writes_plain_bytes(base: Any) -> bool:
+    """Return whether files are written by jupyter_server's own code, so that bytes may be written in its place."""
+    plain = (FileManagerMixin._save_file, AsyncFileManagerMixin._save_file)
+    return getattr(base, "_save_file", None) in plain
+
+
+def _guarded_checkpoints(manager: Any) -> Any:
+    """Default of the ``checkpoints`` trait: the configured class, guarded."""
+    return guard_checkpoints(manager.checkpoints_class, manager.qguard_gate)(**manager.checkpoints_kwargs)

@@ -1,0 +1,129 @@
+"""What all doors of one server share: the guard, the threads it works in, limits, and which doors hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from jupyter_server.base.call_context import CallContext
+from traitlets import Float, Instance, Int
+from traitlets.config import LoggingConfigurable
+
+from jupyter_qguard.guard import Guard, Judgement, Request, failed
+from jupyter_qguard.policy.model import Action, Door
+from jupyter_qguard.server.refusal import not_judged, refused
+from jupyter_qguard.server.worker import OutOfTime, Worker
+
+T = TypeVar("T")
+Form = Literal["notebook", "text", "bytes"]
+WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoint", "restore")
+"""The doors that this version stands at; `GET qguard/api/health` reports each."""
+
+
+class Gate(LoggingConfigurable):
+    """One per server. Judges off the event loop and turns a no into an HTTP error."""
+
+    scan_seconds = Float(
+        30.0,
+        config=True,
+        help="Wall-clock limit in seconds for judging one file. When it is up the request is refused (503).",
+    )
+    lanes = Int(4, config=True, help="How many files are judged at once; more requests wait.")
+    upload_idle_seconds = Float(
+        600.0, config=True, help="An upload in chunks that gets no chunk for so many seconds is dropped."
+    )
+    upload_bytes = Int(
+        8 * 2**30, config=True, help="Most bytes that all unfinished chunked uploads may hold on disk together."
+    )
+    guard = Instance(Guard)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.worker = Worker(lanes=self.lanes)
+        self.doors: dict[str, bool] = dict.fromkeys(WRITING_DOORS, False)
+        self.problems: list[str] = []
+        self.private: Path | None = None
+        self.swapped = True
+
+    async def off_loop(self, job: Callable[[], T], *, blocking: bool) -> T:
+        """Run a job in a thread of ours; 503 when it does not come back in time."""
+        try:
+            return await self.worker.run(job, seconds=self.scan_seconds, blocking=blocking)
+        except OutOfTime:
+            raise not_judged() from None
+
+    async def judge(self, form: Form, content: Any, request: Request, *, blocking: bool) -> Judgement:
+        """Return the guard's judgement, or raise :class:`Refusal` (422; 503 when it failed or ran out of time)."""
+        check = {
+            "notebook": self.guard.check_notebook,
+            "text": self.guard.check_text,
+            "bytes": self.guard.check_bytes,
+        }[form]
+        try:
+            judgement = await self.worker.run(
+                lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking
+            )
+        except OutOfTime:
+            self.log.error("jupyter_qguard: judging at door %s ran out of time; refused", request.door)
+            judgement = failed(content)
+        except Exception as error:
+            # The guard never raises for content; whatever this is, its text may quote some.
+            self.log.error("jupyter_qguard: judging at door %s failed (%s); refused", request.door, _kind(error))
+            judgement = failed(content)
+        if judgement.refused:
+            raise refused(judgement)
+        return judgement
+
+    def request(self, door: Door, path: str, *, sole_copy: bool) -> Request:
+        """Return a request in the name of the user whose HTTP request is being answered, if there is one."""
+        return Request(door=door, path=path.strip("/"), sole_copy=sole_copy, who=current_user())
+
+    def status(self) -> str:
+        """Return ``guarding``, ``observing``, ``degraded`` or ``off`` (contract §6)."""
+        if not self.swapped or self.mode == "off":
+            return "off"
+        if self.all_problems or not all(self.doors.values()):
+            return "degraded"
+        return "observing" if self.mode == "observe" else "guarding"
+
+    @property
+    def mode(self) -> str:
+        """The mode in force for the root: ``enforce``, ``observe`` or ``off``."""
+        return str(getattr(self.guard.policies, "mode", "enforce"))
+
+    @property
+    def all_problems(self) -> list[str]:
+        """What makes the guard degraded, one sentence each."""
+        return [*self.problems, *getattr(self.guard.policies, "problems", ())]
+
+    def close(self, reason: str) -> None:
+        """Remember a problem, once."""
+        if reason not in self.problems:
+            self.problems.append(reason)
+
+
+def current_user() -> str:
+    """Return the name of the user behind the current HTTP request, or an empty text outside of one."""
+    handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+    user = getattr(handler, "current_user", None)
+    return str(getattr(user, "username", "") or "")
+
+
+def reply_of(judgement: Judgement) -> dict[str, Any] | None:
+    """Return the ``qguard`` entry for a contents reply, or None where there is nothing to tell (contract §6)."""
+    if judgement.action is Action.ALLOW and not judgement.findings and not judgement.message:
+        return None
+    return {
+        "action": str(judgement.action),
+        "mode": judgement.mode,
+        "findings": judgement.findings,
+        "unchecked": judgement.unchecked,
+        "kept": bool(judgement.kept),
+        "message": judgement.message,
+    }
+
+
+def _kind(error: BaseException) -> str:
+    """Return the type's name only: an exception's text may quote content."""
+    return type(error).__name__
