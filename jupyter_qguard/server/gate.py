@@ -10,7 +10,9 @@ from jupyter_server.base.call_context import CallContext
 from traitlets import Float, Instance, Int
 from traitlets.config import LoggingConfigurable
 
+from jupyter_qguard import __version__
 from jupyter_qguard.guard import Guard, Judgement, Request, failed
+from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.policy.model import Action, Door
 from jupyter_qguard.server.refusal import not_judged, refused
 from jupyter_qguard.server.worker import OutOfTime, Worker
@@ -45,6 +47,7 @@ class Gate(LoggingConfigurable):
         self.problems: list[str] = []
         self.private: Path | None = None
         self.swapped = True
+        self.guarded_class: type | None = None
 
     async def off_loop(self, job: Callable[[], T], *, blocking: bool) -> T:
         """Run a job in a thread of ours; 503 when it does not come back in time."""
@@ -97,10 +100,39 @@ class Gate(LoggingConfigurable):
         """What makes the guard degraded, one sentence each."""
         return [*self.problems, *getattr(self.guard.policies, "problems", ())]
 
+    def record_bypass(self) -> None:
+        """Put into the record that this server runs without the guard. Raises LedgerError where that is impossible."""
+        event = Event(
+            time=stamp(),
+            door="save",
+            path="",
+            action="allow",
+            mode="off",
+            kind="text",
+            policy_digest=str(getattr(self.guard.policies, "digest", "")),
+            version=__version__,
+            note="a server was started with the guard off",
+        )
+        self.guard.ledger.append(event)
+
+    def preview(self) -> Guard:
+        """Return a guard that records nothing, keeps nothing and has no key: for looking, never for writing."""
+        return Guard(policies=self.guard.policies, ledger=NoRecord(), keeper=None, key=None)
+
     def close(self, reason: str) -> None:
         """Remember a problem, once."""
         if reason not in self.problems:
             self.problems.append(reason)
+
+
+class NoRecord:
+    """A ledger for what is not a decision: previews and the start-up test."""
+
+    def append(self, event: Event) -> None:
+        """Forget the event."""
+
+    def count(self, door: str, action: str, n: int = 1) -> None:
+        """Forget the count."""
 
 
 def current_user() -> str:

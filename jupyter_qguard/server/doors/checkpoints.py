@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from jupyter_qguard.policy.model import Door
 from jupyter_qguard.server.doors.files import swap_in
 from jupyter_qguard.server.doors.model import judge_model
 from jupyter_qguard.server.doors.passage import current, through
+from jupyter_qguard.server.doors.weave import Door as DoorMethod
+from jupyter_qguard.server.doors.weave import weave
 from jupyter_qguard.server.gate import Gate
 from jupyter_qguard.server.refusal import Refusal, disk_error
-from jupyter_qguard.server.worker import finish, ready
+from jupyter_qguard.server.worker import ready
 
 
 class GuardedCheckpoints:
@@ -161,7 +162,7 @@ async def _put(store: Any, target: Path, data: bytes, *, like: Path) -> None:
 def guard_checkpoints(base: type, gate: Gate) -> type:
     """Return a guarded subclass of the checkpoints class ``base``."""
     is_async = inspect.iscoroutinefunction(base.create_checkpoint)  # type: ignore[attr-defined]
-    doors: dict[str, Callable[..., Any]]
+    doors: dict[str, DoorMethod]
     if issubclass(base, GenericCheckpointsMixin):
         doors = {"create_notebook_checkpoint": create_notebook, "create_file_checkpoint": create_file}
         if issubclass(base, FileCheckpoints):
@@ -170,31 +171,5 @@ def guard_checkpoints(base: type, gate: Gate) -> type:
         doors = {"create_checkpoint": create, "restore_checkpoint": restore, "rename_checkpoint": rename}
     else:
         doors = {"create_checkpoint": create_unknown}
-    own: list[type] = []
-    namespace: dict[str, Any] = {
-        "__module__": __name__,
-        "__doc__": base.__doc__,
-        "qguard_gate": gate,
-        "qguard_blocking": not is_async,
-        "qguard_base": base,
-    }
-    for name, door in doors.items():
-        namespace[name] = _method(name, door, is_async=is_async, own=own)
-    guarded = type(base)(f"QGuarded{base.__name__}", (GuardedCheckpoints, base), namespace)
-    own.append(guarded)
-    return guarded
-
-
-def _method(name: str, door: Callable[..., Any], *, is_async: bool, own: list[type]) -> Callable[..., Any]:
-    if is_async:
-
-        async def method(self: Any, *arguments: Any, **named: Any) -> Any:
-            return await door(self, getattr(super(own[0], self), name), *arguments, **named)
-    else:
-
-        def method(self: Any, *arguments: Any, **named: Any) -> Any:
-            return finish(door(self, getattr(super(own[0], self), name), *arguments, **named))
-
-    method.__name__ = name
-    method.__doc__ = door.__doc__
-    return method
+    namespace = {"qguard_gate": gate, "qguard_blocking": not is_async, "qguard_base": base}
+    return weave(base, GuardedCheckpoints, doors, namespace, is_async=is_async)

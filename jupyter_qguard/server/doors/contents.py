@@ -1,14 +1,8 @@
-"""The guarded contents manager: a class made at run time around whatever manager the server was to use.
-
-Every door is written once, as a coroutine ``door(manager, up, *arguments)``, where ``up`` is the manager's own
-method. For an asynchronous manager it becomes a coroutine method; for a synchronous one it is driven to its end
-in place, which works because nothing in it waits then.
-"""
+"""The guarded contents manager: a class made at run time around whatever manager the server was to use."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.services.contents.fileio import AsyncFileManagerMixin, FileManagerMixin
@@ -21,10 +15,10 @@ from jupyter_qguard.server.doors.checkpoints import guard_checkpoints
 from jupyter_qguard.server.doors.hooks import run_hooks
 from jupyter_qguard.server.doors.passage import current
 from jupyter_qguard.server.doors.upload import Uploads
+from jupyter_qguard.server.doors.weave import Door, weave
 from jupyter_qguard.server.gate import Gate
-from jupyter_qguard.server.worker import finish
 
-_DOORS: dict[str, Callable[..., Any]] = {
+_DOORS: dict[str, Door] = {
     "save": save.save,
     "get": reading.get,
     "delete": reading.delete,
@@ -35,7 +29,7 @@ _DOORS: dict[str, Callable[..., Any]] = {
     "create_checkpoint": save.create_checkpoint,
     "restore_checkpoint": save.restore_checkpoint,
 }
-_FILE_DOORS: dict[str, Callable[..., Any]] = {
+_FILE_DOORS: dict[str, Door] = {
     "_copy_dir": copies.copy_folder,
     "_save_notebook": disk.save_notebook,
     "_save_file": disk.save_file,
@@ -43,8 +37,12 @@ _FILE_DOORS: dict[str, Callable[..., Any]] = {
 }
 
 
+DOOR_NAMES = frozenset(_DOORS) | frozenset(_FILE_DOORS)
+"""Methods that nothing but this package may replace on a guarded manager."""
+
+
 class Guarded:
-    """Marks the guarded classes. What they share with their doors is here; the doors are put in by :func:`guard_class`.
+    """Marks the guarded classes and holds what their doors share; :func:`guard_class` weaves the doors in.
 
     ``qguard_files``: the manager keeps plain files under ``root_dir``. ``qguard_blocking``: it is synchronous.
     """
@@ -85,40 +83,17 @@ def guard_class(base: type, gate: Gate) -> type:
     """
     is_async = inspect.iscoroutinefunction(base.save)  # type: ignore[attr-defined]
     files = issubclass(base, FileContentsManager)
-    own: list[type] = []
     namespace: dict[str, Any] = {
-        "__module__": __name__,
-        "__doc__": base.__doc__,
         "qguard_gate": gate,
         "qguard_files": files,
         "qguard_plain_bytes": files and _writes_plain_bytes(base),
         "qguard_blocking": not is_async,
         "qguard_base": base,
     }
-    doors = {**_DOORS, **(_FILE_DOORS if files else {})}
-    for name, door in doors.items():
-        if hasattr(base, name):
-            namespace[name] = _method(name, door, is_async=is_async, own=own)
     if issubclass(base, ContentsManager):
         namespace["_qguard_default_checkpoints"] = default("checkpoints")(_guarded_checkpoints)
-    guarded = type(base)(f"QGuarded{base.__name__}", (Guarded, base), namespace)
-    own.append(guarded)
-    return guarded
-
-
-def _method(name: str, door: Callable[..., Any], *, is_async: bool, own: list[type]) -> Callable[..., Any]:
-    if is_async:
-
-        async def method(self: Any, *arguments: Any, **named: Any) -> Any:
-            return await door(self, getattr(super(own[0], self), name), *arguments, **named)
-    else:
-
-        def method(self: Any, *arguments: Any, **named: Any) -> Any:
-            return finish(door(self, getattr(super(own[0], self), name), *arguments, **named))
-
-    method.__name__ = name
-    method.__doc__ = door.__doc__
-    return method
+    doors = {**_DOORS, **(_FILE_DOORS if files else {})}
+    return weave(base, Guarded, doors, namespace, is_async=is_async)
 
 
 def _writes_plain_bytes(base: Any) -> bool:

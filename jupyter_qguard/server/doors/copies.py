@@ -56,7 +56,7 @@ class _Entry:
     folder: bool
 
 
-async def copy_folder(manager: Any, up: Any, from_path: str, to_path_original: str, to_name: str, to_path: str) -> Any:
+async def copy_folder(manager: Any, _up: Any, from_path: str, to_path_original: str, to_name: str, to_path: str) -> Any:
     """Copy a folder into a hidden place beside the target, file by file, and show it when all is judged."""
     return await through(manager.log, "copy", _copy_folder(manager, from_path, to_path_original, to_name, to_path))
 

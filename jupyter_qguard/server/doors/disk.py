@@ -64,7 +64,7 @@ async def save_file(manager: Any, up: Any, os_path: str, content: Any, format: A
     return await _write(up, passage, os_path, content, format, *arguments)
 
 
-async def save_large_file(manager: Any, up: Any, os_path: str, content: Any, format: Any, *arguments: Any) -> Any:
+async def save_large_file(_manager: Any, _up: Any, *_arguments: Any) -> Any:
     """Refuse: parts of a file cannot be judged one by one. The save door collects chunks itself."""
     raise bad_request("Parts of a file can only be written through the save door; nothing was written.")
 

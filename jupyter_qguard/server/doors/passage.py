@@ -81,4 +81,3 @@ def attach(model: Any, said: list[Judgement]) -> Any:
         if told is not None:
             model["qguard"] = told
     return model
-

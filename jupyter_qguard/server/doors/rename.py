@@ -26,10 +26,10 @@ from jupyter_qguard.server.worker import ready
 
 async def update(manager: Any, up: Any, model: Any, path: str) -> Any:
     """Rename through PATCH; the reply's ``qguard`` entry says what was changed."""
-    return await through(manager.log, "rename", _update(manager, up, model, path))
+    return await through(manager.log, "rename", _update(up, model, path))
 
 
-async def _update(manager: Any, up: Any, model: Any, path: str) -> Any:
+async def _update(up: Any, model: Any, path: str) -> Any:
     if not isinstance(model, dict) or not isinstance(model.get("path", path), str):
         raise bad_request("The body of this request must be a JSON object with the new path")
     with passing(Passage("rename", path.strip("/"), sole_copy=True)) as passage:

@@ -102,7 +102,7 @@ def _spool(folder: str | None) -> IO[bytes]:
     """Return a file without a name: O_TMPFILE in ``folder``, or created 0600 and unlinked at once."""
     for place in (folder, None):
         with suppress(OSError):
-            return tempfile.TemporaryFile(dir=place, prefix=".~qguard-")  # noqa: SIM115
+            return tempfile.TemporaryFile(dir=place, prefix=".~qguard-")
     raise Refusal(507, "There is no place to collect this upload in; nothing was written.", code="disk-full")
 
 
@@ -141,7 +141,7 @@ def _checked(model: dict[str, Any]) -> int:
     chunk = model["chunk"]
     if type(chunk) is not int or (chunk < 1 and chunk != LAST):
         raise bad_request(
-            "The number of a chunk must be a whole number: 1, 2, 3 and so on, and -1 for the last; nothing was written.",
+            "A chunk must have a whole number: 1, 2, 3 and so on, and -1 for the last; nothing was written.",
             code="chunk",
         )
     if "type" not in model:

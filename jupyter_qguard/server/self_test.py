@@ -1,0 +1,197 @@
+"""The start-up canary: a random secret is sent through every writing door before the server listens.
+
+A second instance of the very class that serves, rooted in a scratch folder, with the default policy: it proves the
+machinery (doors, scanner, redaction), not what the local policy asks for. Nothing of it is recorded or kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import shutil
+import string
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from nbformat.sign import MemorySignatureStore, NotebookNotary
+from tornado.web import HTTPError
+
+from jupyter_qguard import settings
+from jupyter_qguard.errors import QGuardError
+from jupyter_qguard.guard import Guard
+from jupyter_qguard.policy.model import Door
+from jupyter_qguard.server.doors.model import encode_base64
+from jupyter_qguard.server.gate import WRITING_DOORS, Gate, NoRecord
+from jupyter_qguard.server.worker import finish, ready
+
+_SECONDS = 20.0
+"""Wall-clock limit of one judgement in the test."""
+
+
+def prove(manager: Any, gate: Gate) -> None:
+    """Send secrets through every door of a scratch instance and set ``gate.doors``.
+
+    Raises QGuardError where a door lets one through; with ``on_failure = "warn"`` that is a problem instead. A
+    manager without plain files is reported as unproven.
+    """
+    if not manager.qguard_files:
+        gate.close(
+            f"The doors of {manager.qguard_base.__name__} are guarded but unproven: it keeps no plain files, so the "
+            "start-up test cannot look at what was written."
+        )
+        return
+    scratch = Path(tempfile.mkdtemp(prefix="qguard-canary-"))
+    try:
+        failure = _in_thread(lambda: _run(manager, scratch, gate))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if failure is None:
+        return
+    if getattr(gate.guard.policies, "on_failure", "refuse") == "warn":
+        gate.close(failure)
+        return
+    raise QGuardError(failure, "`qguard doctor` shows more.")
+
+
+def _in_thread(job: Callable[[], str | None]) -> str | None:
+    """Run the test in a thread with an event loop of its own: the server's may be running already, or not yet."""
+    result: list[str | None] = []
+    thread = threading.Thread(target=lambda: result.append(job()), name="qguard-canary", daemon=True)
+    thread.start()
+    thread.join(_SECONDS * len(WRITING_DOORS))
+    return result[0] if result else "the start-up test did not come to an end."
+
+
+def _run(manager: Any, scratch: Path, gate: Gate) -> str | None:
+    try:
+        double = _double(manager, scratch)
+    except Exception as error:
+        return f"the start-up test could not make a second contents manager ({type(error).__name__})."
+    test = _Canary(double, scratch)
+    for door in WRITING_DOORS:
+        try:
+            way = test.run(door)
+            held = finish(way) if double.qguard_blocking else asyncio.run(way)
+        except Exception as error:
+            return f"the start-up test failed at the {door} door ({type(error).__name__})."
+        if not held:
+            return f"the start-up test found its planted secret on disk after the {door} door."
+        gate.doors[door] = True
+    return None
+
+
+def _double(manager: Any, scratch: Path) -> Any:
+    """Return a second instance of the guarded class with the default policy, no hooks, no events, no trust database."""
+    root = scratch / "root"
+    root.mkdir()
+    config = deepcopy(manager.config)
+    for section in config.values():
+        for name in ("pre_save_hook", "post_save_hook", "root_dir", "preferred_dir"):
+            if hasattr(section, "pop"):
+                section.pop(name, None)
+    log = logging.getLogger("jupyter_qguard.canary")
+    log.propagate = False
+    log.disabled = True
+    double = type(manager)(config=config, log=log, root_dir=str(root))
+    policies = settings.load(None, root=root, env={}, system_dirs=(), user_dir=scratch)
+    guard = Guard(policies=policies, ledger=NoRecord(), keeper=None, key=secrets.token_bytes(32))
+    double.qguard_gate = Gate(guard=guard, scan_seconds=_SECONDS, log=log)
+    double.emit = lambda **_: None
+    double.notary = NotebookNotary(
+        store_factory=MemorySignatureStore, secret=secrets.token_bytes(32), data_dir=str(scratch)
+    )
+    return double
+
+
+class _Canary:
+    """One secret, and a way through each door. Every way returns whether the disk is clean afterwards."""
+
+    def __init__(self, manager: Any, scratch: Path) -> None:
+        self._manager = manager
+        self._root = scratch / "root"
+        alphabet = string.ascii_uppercase + "234567"
+        self._secrets = (
+            "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
+            "DEV-" + secrets.token_hex(20),
+        )
+
+    async def run(self, door: Door) -> bool:
+        """Go through one door in a folder of its own; True when no byte of a secret is left in it."""
+        folder = self._root / door
+        folder.mkdir()
+        ways: dict[Door, Callable[[Path], Awaitable[None]]] = {
+            "save": self._save,
+            "upload": self._upload,
+            "copy": self._copy,
+            "rename": self._rename,
+            "checkpoint": self._checkpoint,
+            "restore": self._restore,
+        }
+        await ways[door](folder)
+        written = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+        return bool(written) and not any(secret.encode() in data for data in written for secret in self._secrets)
+
+    def _notebook(self) -> dict[str, Any]:
+        source = [f'key = "{self._secrets[0]}"\n', f'token = "{self._secrets[1]}"']
+        output = {"output_type": "stream", "name": "stdout", "text": [self._secrets[1]]}
+        cell = {
+            "cell_type": "code",
+            "id": "canary",
+            "metadata": {},
+            "execution_count": 1,
+            "source": source,
+            "outputs": [output],
+        }
+        return {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+    def _plant(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(self._notebook()), encoding="utf-8")
+
+    async def _save(self, folder: Path) -> None:
+        model = {"type": "notebook", "format": "json", "content": self._notebook()}
+        await ready(self._manager.save(model, f"{folder.name}/a.ipynb"))
+
+    async def _upload(self, folder: Path) -> None:
+        data = json.dumps(self._notebook()).encode()
+        half = data.index(self._secrets[0].encode()) + 8  # the secret lies across both chunks
+        for chunk, part in ((1, data[:half]), (-1, data[half:])):
+            model = {"type": "file", "format": "base64", "chunk": chunk, "content": encode_base64(part)}
+            await ready(self._manager.save(model, f"{folder.name}/a.ipynb"))
+        text = f"key={self._secrets[0]}\n".encode()
+        model = {"type": "file", "format": "base64", "content": encode_base64(text)}
+        try:
+            await ready(self._manager.save(model, f"{folder.name}/a.txt"))
+        except HTTPError as refusal:
+            if refusal.status_code != 422:
+                raise
+
+    async def _copy(self, folder: Path) -> None:
+        self._plant(folder / "from" / "a.ipynb")
+        await ready(self._manager.copy(f"{folder.name}/from/a.ipynb", folder.name))
+        await ready(self._manager._copy_dir(f"{folder.name}/from", folder.name, "to", f"{folder.name}/to"))
+        (folder / "from" / "a.ipynb").unlink()
+
+    async def _rename(self, folder: Path) -> None:
+        self._plant(folder / "a.txt")
+        await ready(self._manager.rename(f"{folder.name}/a.txt", f"{folder.name}/a.ipynb"))
+
+    async def _checkpoint(self, folder: Path) -> None:
+        self._plant(folder / "a.ipynb")
+        await ready(self._manager.create_checkpoint(f"{folder.name}/a.ipynb"))
+        (folder / "a.ipynb").unlink()
+
+    async def _restore(self, folder: Path) -> None:
+        path = f"{folder.name}/a.ipynb"
+        (folder / "a.ipynb").write_text("{}", encoding="utf-8")
+        await ready(self._manager.create_checkpoint(path))
+        saved = next(file for file in self._root.rglob("a-checkpoint*") if file.is_file())
+        self._plant(saved)
+        await ready(self._manager.restore_checkpoint("checkpoint", path))
+        saved.unlink()
