@@ -27,7 +27,9 @@ def _or_exit() -> Iterator[None]:
     except QGuardError as error:
         raise SystemExit(_refusal(error.sentence())) from None
     except Exception as error:
-        raise SystemExit(_refusal(f"it could not be set up ({type(error).__name__}).")) from error
+        # No notebook has been touched yet; still only those texts that cannot hold anything but names and paths.
+        why = f": {error}" if isinstance(error, (ImportError, OSError)) else ""
+        raise SystemExit(_refusal(f"it could not be set up ({type(error).__name__}{why}).")) from error
 
 
 def _refusal(reason: str) -> str:

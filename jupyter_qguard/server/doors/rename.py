@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.utils import is_hidden
+from jupyter_core.paths import is_hidden
 from tornado.web import HTTPError
 
 from jupyter_qguard.guard import Judgement
