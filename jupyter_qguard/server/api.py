@@ -15,7 +15,7 @@ from tornado import web
 
 from jupyter_qguard import __version__
 from jupyter_qguard.errors import QGuardError
-from jupyter_qguard.server.gate import Gate, current_user
+from jupyter_qguard.server.gate import QGuardGate, current_user
 from jupyter_qguard.server.refusal import Refusal, bad_request, not_judged, write_refusal
 from jupyter_qguard.server.worker import OutOfTime
 
@@ -30,7 +30,7 @@ class QGuardHandler(APIHandler):
 
     auth_resource = "qguard"
 
-    def initialize(self, gate: Gate) -> None:  # type: ignore[override]
+    def initialize(self, gate: QGuardGate) -> None:
         """Take the gate of this server."""
         self.gate = gate
 
@@ -186,7 +186,7 @@ ROUTES: tuple[tuple[str, type[QGuardHandler]], ...] = (
 )
 
 
-def add_routes(app: Any, gate: Gate) -> None:
+def add_routes(app: Any, gate: QGuardGate) -> None:
     """Add our routes to the server's web application."""
     base = app.web_app.settings["base_url"]
     routes = [(url_path_join(base, "qguard", "api", name), handler, {"gate": gate}) for name, handler in ROUTES]

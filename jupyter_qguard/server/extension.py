@@ -50,10 +50,10 @@ def _link_jupyter_server_extension(app: Any) -> None:
     with _or_exit():
         from jupyter_qguard import guard, paths
         from jupyter_qguard.server.doors.contents import Guarded, guard_class
-        from jupyter_qguard.server.gate import Gate
+        from jupyter_qguard.server.gate import QGuardGate
 
         env = dict(os.environ)
-        gate = Gate(parent=app, guard=guard.build(Path(app.root_dir), env))
+        gate = QGuardGate(parent=app, guard=guard.build(Path(app.root_dir), env))
         gate.private = paths.data_dir(env)
         _gates[app] = gate
         if gate.mode == "off":

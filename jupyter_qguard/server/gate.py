@@ -23,7 +23,7 @@ WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoi
 """The doors that this version stands at; `GET qguard/api/health` reports each."""
 
 
-class Gate(LoggingConfigurable):
+class QGuardGate(LoggingConfigurable):
     """One per server. Judges off the event loop and turns a no into an HTTP error."""
 
     scan_seconds = Float(
@@ -58,11 +58,11 @@ class Gate(LoggingConfigurable):
 
     async def judge(self, form: Form, content: Any, request: Request, *, blocking: bool) -> Judgement:
         """Return the guard's judgement, or raise :class:`Refusal` (422; 503 when it failed or ran out of time)."""
-        check = {
+        check: Callable[[Any, Request], Judgement] = {
             "notebook": self.guard.check_notebook,
             "text": self.guard.check_text,
             "bytes": self.guard.check_bytes,
-        }[form]
+        }[form]  # type: ignore[assignment]
         try:
             judgement = await self.worker.run(
                 lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking

@@ -27,14 +27,14 @@ from jupyter_qguard.errors import QGuardError
 from jupyter_qguard.guard import Guard
 from jupyter_qguard.policy.model import Door
 from jupyter_qguard.server.doors.model import encode_base64
-from jupyter_qguard.server.gate import WRITING_DOORS, Gate, NoRecord
+from jupyter_qguard.server.gate import WRITING_DOORS, NoRecord, QGuardGate
 from jupyter_qguard.server.worker import finish, ready
 
 _SECONDS = 20.0
 """Wall-clock limit of one judgement in the test."""
 
 
-def prove(manager: Any, gate: Gate) -> None:
+def prove(manager: Any, gate: QGuardGate) -> None:
     """Send secrets through every door of a scratch instance and set ``gate.doors``.
 
     Raises QGuardError where a door lets one through; with ``on_failure = "warn"`` that is a problem instead. A
@@ -68,7 +68,7 @@ def _in_thread(job: Callable[[], str | None]) -> str | None:
     return result[0] if result else "the start-up test did not come to an end."
 
 
-def _run(manager: Any, scratch: Path, gate: Gate) -> str | None:
+def _run(manager: Any, scratch: Path, gate: QGuardGate) -> str | None:
     try:
         double = _double(manager, scratch)
     except Exception as error:
@@ -101,9 +101,9 @@ def _double(manager: Any, scratch: Path) -> Any:
     double = type(manager)(config=config, log=log, root_dir=str(root))
     policies = settings.load(None, root=root, env={}, system_dirs=(), user_dir=scratch)
     guard = Guard(policies=policies, ledger=NoRecord(), keeper=None, key=secrets.token_bytes(32))
-    double.qguard_gate = Gate(guard=guard, scan_seconds=_SECONDS, log=log)
+    double.qguard_gate = QGuardGate(guard=guard, scan_seconds=_SECONDS, log=log)
     double.emit = lambda **_: None
-    double.notary = NotebookNotary(
+    double.notary = NotebookNotary(  # type: ignore[no-untyped-call]
         store_factory=MemorySignatureStore, secret=secrets.token_bytes(32), data_dir=str(scratch)
     )
     return double
@@ -116,7 +116,10 @@ class _Canary:
         self._manager = manager
         self._root = scratch / "root"
         alphabet = string.ascii_uppercase + "234567"
-        self._secrets = tuple("AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)) for _ in range(2))
+        self._secrets = (
+            "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
+            "DEV-" + secrets.token_hex(20),
+        )
 
     async def run(self, door: Door) -> bool:
         """Go through one door in a folder of its own; True when no byte of a secret is left in it."""

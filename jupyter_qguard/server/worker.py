@@ -59,9 +59,13 @@ class Worker:
             loop = asyncio.get_running_loop()
             future: asyncio.Future[None] = loop.create_future()
 
+            def settle() -> None:
+                if not future.done():
+                    future.set_result(None)
+
             def wake() -> None:
                 with contextlib.suppress(RuntimeError):  # the loop may be gone at shutdown
-                    loop.call_soon_threadsafe(lambda: future.done() or future.set_result(None))
+                    loop.call_soon_threadsafe(settle)
 
             task.start(wake)
             await asyncio.wait([future], timeout=left)

@@ -22,7 +22,7 @@ from jupyter_qguard.server.doors.model import judge_model
 from jupyter_qguard.server.doors.passage import current, through
 from jupyter_qguard.server.doors.weave import Door as DoorMethod
 from jupyter_qguard.server.doors.weave import weave
-from jupyter_qguard.server.gate import Gate
+from jupyter_qguard.server.gate import QGuardGate
 from jupyter_qguard.server.refusal import Refusal, disk_error
 from jupyter_qguard.server.worker import ready
 
@@ -30,7 +30,7 @@ from jupyter_qguard.server.worker import ready
 class GuardedCheckpoints:
     """Marks the guarded checkpoint classes."""
 
-    qguard_gate: Gate
+    qguard_gate: QGuardGate
     qguard_blocking: bool = False
     qguard_base: type
 
@@ -159,7 +159,7 @@ async def _put(store: Any, target: Path, data: bytes, *, like: Path) -> None:
         raise disk_error(error) from None
 
 
-def guard_checkpoints(base: type, gate: Gate) -> type:
+def guard_checkpoints(base: type, gate: QGuardGate) -> type:
     """Return a guarded subclass of the checkpoints class ``base``."""
     is_async = inspect.iscoroutinefunction(base.create_checkpoint)  # type: ignore[attr-defined]
     doors: dict[str, DoorMethod]

@@ -16,7 +16,7 @@ from jupyter_qguard.server.doors.hooks import run_hooks
 from jupyter_qguard.server.doors.passage import current
 from jupyter_qguard.server.doors.upload import Uploads
 from jupyter_qguard.server.doors.weave import Door, weave
-from jupyter_qguard.server.gate import Gate
+from jupyter_qguard.server.gate import QGuardGate
 
 _DOORS: dict[str, Door] = {
     "save": save.save,
@@ -47,7 +47,7 @@ class Guarded:
     ``qguard_files``: the manager keeps plain files under ``root_dir``. ``qguard_blocking``: it is synchronous.
     """
 
-    qguard_gate: Gate
+    qguard_gate: QGuardGate
     qguard_files: bool = False
     qguard_plain_bytes: bool = False
     qguard_blocking: bool = False
@@ -75,7 +75,7 @@ class Guarded:
         return reading.validate(super(), model, validation_error)
 
 
-def guard_class(base: type, gate: Gate) -> type:
+def guard_class(base: type, gate: QGuardGate) -> type:
     """Return a subclass of the contents manager ``base`` that judges all that is written through it.
 
     Works for any manager: only methods of the public contents API are needed. For managers of plain files the byte

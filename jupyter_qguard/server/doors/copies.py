@@ -42,7 +42,7 @@ async def _copy(manager: Any, up: Any, from_path: Any, to_path: Any) -> Any:
         else:
             # A store's own server-side copy would pass nobody; the platform's reads and saves.
             plain = ContentsManager if manager.qguard_blocking else AsyncContentsManager
-            reply = await ready(plain.copy(manager, from_path, to_path))
+            reply = await ready(plain.copy(manager, from_path, to_path))  # type: ignore[no-untyped-call]
     return attach(reply, passage.said)
 
 
@@ -114,7 +114,7 @@ def _entries(manager: Any, source: Path, staged: Path, api_path: str, left_out: 
     """Yield the folder itself, then all that is in it, parents first. Names left out are put into ``left_out``."""
     root = Path(manager.root_dir).resolve()
     checkpoints = getattr(manager.checkpoints, "checkpoint_dir", ".ipynb_checkpoints")
-    waiting = [(source, staged, api_path, (source.resolve(),))]
+    waiting: list[tuple[Path, Path, str, tuple[Path, ...]]] = [(source, staged, api_path, (source.resolve(),))]
     while waiting:
         folder, goal, path, above = waiting.pop()
         yield _Entry(folder, goal, path, folder=True)

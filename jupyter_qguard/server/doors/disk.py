@@ -27,7 +27,7 @@ class Footprint:
 
     def __init__(self, os_path: str) -> None:
         self._path = Path(os_path)
-        self._backup = Path(path_to_intermediate(os_path))
+        self._backup = Path(path_to_intermediate(os_path))  # type: ignore[no-untyped-call]
         self._existed = os.path.lexists(self._path)
         self._backup_existed = os.path.lexists(self._backup)
 

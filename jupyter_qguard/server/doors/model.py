@@ -9,12 +9,12 @@ from typing import Any
 import nbformat
 
 from jupyter_qguard.guard import Judgement, Request
-from jupyter_qguard.server.gate import Gate
+from jupyter_qguard.server.gate import QGuardGate
 from jupyter_qguard.server.refusal import bad_request
 
 
 async def judge_model(
-    gate: Gate, model: dict[str, Any], request: Request, *, blocking: bool
+    gate: QGuardGate, model: dict[str, Any], request: Request, *, blocking: bool
 ) -> tuple[dict[str, Any], Judgement | None]:
     """Return the model to write and the judgement on it (None for a folder).
 
@@ -48,14 +48,15 @@ async def judge_model(
 
 
 async def _notebook(
-    gate: Gate, model: dict[str, Any], content: Any, request: Request, blocking: bool
+    gate: QGuardGate, model: dict[str, Any], content: Any, request: Request, blocking: bool
 ) -> tuple[dict[str, Any], Judgement]:
     if not isinstance(content, dict):
         raise bad_request("The content of a notebook must be a JSON object")
     judgement = await gate.judge("notebook", content, request, blocking=blocking)
     new = judgement.content
     if judgement.changed and isinstance(content, nbformat.NotebookNode):
-        new = nbformat.from_dict(new)  # callers other than the handler read its keys as attributes
+        # callers other than the handler read its keys as attributes
+        new = nbformat.from_dict(new)  # type: ignore[no-untyped-call]
     return _changed(model, judgement, new), judgement
 
 

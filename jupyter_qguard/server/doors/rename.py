@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.utils import ensure_async
 from jupyter_core.paths import is_hidden
+from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
 from jupyter_qguard.guard import Judgement

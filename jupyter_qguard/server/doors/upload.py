@@ -19,12 +19,12 @@ from typing import IO, Any
 from jupyter_qguard.server.doors.hooks import hooks_of, run_hooks
 from jupyter_qguard.server.doors.model import decode_base64, encode_base64
 from jupyter_qguard.server.doors.passage import Passage, attach, passing
-from jupyter_qguard.server.gate import current_user
 from jupyter_qguard.server.refusal import Refusal, bad_request, disk_error
 from jupyter_qguard.server.worker import ready
 
 LAST = -1
-Key = tuple[str, str]
+Key = str
+"""The path. Not the user: without a cookie, jupyter_server gives a token's user a new random name at each request."""
 
 
 class Upload:
@@ -44,7 +44,7 @@ class Upload:
 
 
 class Uploads:
-    """The uploads in progress, by user and path. ``quota`` in bytes for all together, ``idle`` in seconds."""
+    """The uploads in progress, by path. ``quota`` in bytes for all together, ``idle`` in seconds."""
 
     def __init__(self, *, quota: int, idle: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.quota = quota
@@ -111,7 +111,7 @@ async def receive(manager: Any, up: Any, model: dict[str, Any], path: str) -> An
 
     Every chunk is answered by a complete file model, as JupyterLab expects; the file itself appears with the last.
     """
-    key, uploads = (current_user(), path), manager.qguard_uploads
+    key, uploads = path, manager.qguard_uploads
     try:
         chunk = _checked(model)
         folder = _folder(manager, path)
