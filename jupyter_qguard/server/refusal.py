@@ -67,14 +67,17 @@ def clean_error(error: HTTPError) -> HTTPError:
         return bad_request("The content of this request cannot be encoded as its format says; nothing was written.")
     if error.status_code != 500:
         return error
-    return disk_error(error.__cause__, after="post hook save" in text)
+    return disk_error(error.__cause__)
 
 
-def disk_error(cause: BaseException | None, *, after: bool = False) -> Refusal:
-    """Return the answer for a write that failed. ``after``: the file itself had been written."""
+def done_but() -> Refusal:
+    """Return the answer for a failure after the file itself had been written."""
+    return Refusal(500, "The file was saved, but a later step (a post-save hook, say) failed.", code="after-save")
+
+
+def disk_error(cause: BaseException | None) -> Refusal:
+    """Return the answer for a write that failed with ``cause``."""
     number = getattr(cause, "errno", None)
-    if after:
-        return Refusal(500, "The file was saved, but a post-save hook failed afterwards.", code="post-save-hook")
     if number in _FULL:
         return Refusal(507, "The disk or quota is full: nothing was written.", code="disk-full")
     if number in _DENIED:

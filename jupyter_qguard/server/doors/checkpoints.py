@@ -92,6 +92,18 @@ async def _rename(store: Any, up: Any, checkpoint_id: str, old_path: str, new_pa
     return await ready(up(checkpoint_id, old_path, new_path))
 
 
+async def list_all(store: Any, up: Any, path: str) -> Any:
+    """List checkpoints. Within a save a failure counts as none: the save itself is done by then."""
+    passage = current()
+    try:
+        return await ready(up(path))
+    except Exception as error:
+        if passage is None or not passage.just_written(path):
+            raise
+        store.log.warning("jupyter_qguard: checkpoints cannot be listed (%s)", type(error).__name__)
+        return []
+
+
 async def create_notebook(store: Any, up: Any, nb: Any, path: str) -> Any:
     """Store a notebook model as a checkpoint."""
     judged = await _judge_model(store, {"type": "notebook", "format": "json", "content": nb}, path)
@@ -171,5 +183,6 @@ def guard_checkpoints(base: type, gate: QGuardGate) -> type:
         doors = {"create_checkpoint": create, "restore_checkpoint": restore, "rename_checkpoint": rename}
     else:
         doors = {"create_checkpoint": create_unknown}
+    doors["list_checkpoints"] = list_all
     namespace = {"qguard_gate": gate, "qguard_blocking": not is_async, "qguard_base": base}
     return weave(base, GuardedCheckpoints, doors, namespace, is_async=is_async)

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from jupyter_qguard.guard import Judgement
 from jupyter_qguard.policy.model import Door
 from jupyter_qguard.server.gate import reply_of
-from jupyter_qguard.server.refusal import Refusal, clean_error, not_judged
+from jupyter_qguard.server.refusal import Refusal, clean_error, done_but, not_judged
 
 T = TypeVar("T")
 
@@ -72,6 +72,19 @@ async def through(log: Any, door: str, way: Coroutine[Any, Any, T]) -> T:
     except Exception as error:
         log.error("jupyter_qguard: the %s door failed (%s); nothing was let through", door, type(error).__name__)
         raise not_judged() from None
+
+
+@contextmanager
+def after_the_write(passage: Passage) -> Iterator[None]:
+    """Make an error that comes when the file is already on disk say so, instead of that nothing was written."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        if passage.written and (not isinstance(error, HTTPError) or error.status_code == 500):
+            raise done_but() from None
+        raise
 
 
 def attach(model: Any, said: list[Judgement]) -> Any:

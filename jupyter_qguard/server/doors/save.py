@@ -6,7 +6,7 @@ from typing import Any
 
 from jupyter_qguard.server.doors.hooks import run_hooks
 from jupyter_qguard.server.doors.model import judge_model
-from jupyter_qguard.server.doors.passage import Passage, attach, current, passing, through
+from jupyter_qguard.server.doors.passage import Passage, after_the_write, attach, current, passing, through
 from jupyter_qguard.server.doors.reading import refuse_private
 from jupyter_qguard.server.doors.upload import receive
 from jupyter_qguard.server.refusal import bad_request
@@ -45,7 +45,7 @@ async def write_model(manager: Any, up: Any, model: dict[str, Any], path: str) -
         passage.said.append(judgement)
         if outer is not None:
             outer.said.append(judgement)
-    with passing(passage):
+    with passing(passage), after_the_write(passage):
         reply = await ready(up(judged, path))
     return attach(reply, passage.said)
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from jupyter_qguard.server.doors.hooks import hooks_of, run_hooks
 from jupyter_qguard.server.doors.model import decode_base64, encode_base64
-from jupyter_qguard.server.doors.passage import Passage, attach, passing
+from jupyter_qguard.server.doors.passage import Passage, after_the_write, attach, passing
 from jupyter_qguard.server.refusal import Refusal, bad_request, disk_error
 from jupyter_qguard.server.worker import ready
 
@@ -205,7 +205,7 @@ async def _write_whole(manager: Any, up: Any, data: bytes, path: str) -> Any:
     else:
         content = encode_base64(whole)
     passage.judged = {"type": "file", "format": "base64", "content": content}
-    with passing(passage):
+    with passing(passage), after_the_write(passage):
         reply = await ready(up(dict(passage.judged), path))
     return attach(reply, passage.said)
 
