@@ -42,15 +42,19 @@ def cpu(work: Callable[[], Any]) -> float:
 
 def bench_save(scratch: Path) -> None:
     """Clean save of 1 MB through the contents manager, with and without the guard."""
-    from jupyter_qguard.server.doors.contents import guarded_class
     from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+    from jupyter_qguard import guard
+    from jupyter_qguard.server.doors.contents import guard_class
+    from jupyter_qguard.server.gate import QGuardGate
 
     root = scratch / "root"
     root.mkdir()
     model = {"type": "notebook", "format": "json", "content": notebook(1_000_000)}
     size = len(json.dumps(model["content"]))
     plain = AsyncLargeFileManager(root_dir=str(root))
-    guarded = guarded_class(AsyncLargeFileManager)(root_dir=str(root))
+    gate = QGuardGate(guard=guard.build(root, {"QGUARD_DATA_DIR": str(scratch / "save-data")}))
+    guarded = guard_class(AsyncLargeFileManager, gate)(root_dir=str(root))
     plain.log.setLevel("ERROR")
     guarded.log.setLevel("ERROR")
     loop = asyncio.new_event_loop()
