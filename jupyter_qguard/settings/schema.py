@@ -16,6 +16,8 @@ from jupyter_qguard.settings.words import ACTIONS, CONTENT, DOORS, MODES, ON_FAI
 from jupyter_qguard.settings.words import Action as A
 
 MAX_ENTRIES = 1000
+MAX_PROBLEMS = 50
+"""More help nobody, and looking for close names costs time."""
 _TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "paths")
 _ENTRY = ("match", *CONTENT, "rules", "doors", "reason", "owner", "expires")
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,39}")
@@ -64,8 +66,9 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def error(self, key: Key, message: str, hint: str = "") -> None:
-        line = line_of(self.lines, (*self.section, *key))
-        self.problems.append(Problem(self.shown, _dotted((*self.section, *key)), line, message, hint))
+        if len(self.problems) < MAX_PROBLEMS:
+            line = line_of(self.lines, (*self.section, *key))
+            self.problems.append(Problem(self.shown, _dotted((*self.section, *key)), line, message, hint))
 
     def file(self, table: Mapping[str, Any], name: str, file: Path, base: str) -> PolicyFile:
         self._unknown((), table, _TOP)
@@ -237,7 +240,8 @@ class _Reader:
                 self._unknown_name((*key, name), name, names, what, hint or f"Valid: {', '.join(names)}.")
 
     def _unknown_name(self, key: Key, name: str, names: Collection[str], what: str, hint: str) -> None:
-        near = difflib.get_close_matches(name[:60], list(names), 1, 0.6)
+        full = len(self.problems) >= MAX_PROBLEMS
+        near = [] if full else difflib.get_close_matches(name[:60], list(names), 1, 0.6)
         self.error(key, f"is an unknown {what}.", f"Did you mean {near[0]}?" if near else hint)
 
 

@@ -212,3 +212,34 @@ def test_any_toml_is_a_policy_or_has_problems(tree: dict[str, Any]) -> None:
 def test_any_text_is_a_policy_or_has_problems(text: str) -> None:
     _parsed(text)
     _parsed(f"[[paths]]\nmatch = '**'\n{text}")
+
+
+def _blocked(values: Values) -> st.SearchStrategy[Values]:
+    """Return ``values`` with some of what it sets raised to ``block``."""
+    places = [("content", name, "") for name in values.content]
+    places += [("doors", door, name) for door, table in values.doors.items() for name in table]
+    places += [("rules", rule, "") for rule in values.rules]
+
+    def raised(chosen: list[tuple[str, str, str]]) -> Values:
+        def up(where: str, table: dict[str, Action], outer: str = "") -> dict[str, Action]:
+            return {
+                key: Action.BLOCK if ((where, outer, key) if outer else (where, key, "")) in chosen else action
+                for key, action in table.items()
+            }
+
+        doors = {door: up("doors", dict(table), door) for door, table in values.doors.items()}
+        return Values(up("content", dict(values.content)), doors, up("rules", dict(values.rules)))
+
+    return st.lists(st.sampled_from(places), min_size=1, max_size=3).map(raised) if places else st.just(values)
+
+
+@given(st.data(), files("system"), files("user"), files("project"), queries())
+def test_raising_what_a_layer_says_never_loosens(
+    data: st.DataObject, system: PolicyFile, user: PolicyFile, project: PolicyFile, query: Query
+) -> None:
+    def raised(layer: PolicyFile) -> PolicyFile:
+        paths = tuple(replace(entry, values=data.draw(_blocked(entry.values))) for entry in layer.paths)
+        return replace(layer, values=data.draw(_blocked(layer.values)), paths=paths)
+
+    before = action(stack(system, user, project=project), query)
+    assert action(stack(raised(system), raised(user), project=raised(project)), query) >= before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def test_an_error_names_file_line_key_and_what_to_do(tmp_path: Path, text: str, 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     found = check(tmp_path, 'a = 1\n[content]\nb = 2\nsource = "x"\n[doors]\nc = 3\n[rules]\nd = 4\n')
     assert [one.key for one in found] == ["a", "content.b", "content.source", "doors.c", "rules.d"]
+
+
+def test_a_file_full_of_mistakes_is_told_in_moderation(tmp_path: Path) -> None:
+    start = time.process_time()
+    found = check(tmp_path, "[rules]\n" + "".join(f'r{number} = "block"\n' for number in range(50_000)))
+    assert len(found) == 50
+    assert time.process_time() - start < 10
 
 
 def test_pyproject_keys_are_named_in_full(tmp_path: Path) -> None:
