@@ -1,12 +1,34 @@
-"""Everything that a leaf's text may carry: views of it, and what is encoded in it."""
+"""Everything that a leaf's text may carry: other readings of it, and what is encoded in it.
+
+Deriving is decided by the text alone, never by what was found, so that one engine pass sees everything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jupyter_qguard.scan.fragments import Leaf, Unit
+import pybase64
+
+from jupyter_qguard.scan import binary, images
+from jupyter_qguard.scan.binary import Budget
+from jupyter_qguard.scan.decode import decode_text, encode_text
+from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, Leaf, Unit
 from jupyter_qguard.scan.limits import Limits
+from jupyter_qguard.scan.views import views
+
+SHORTEST = 24
+"""Characters of an encoded run worth decoding: 18 bytes, less than any token by its shape."""
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
+_TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
+_RUN = b"a" * SHORTEST
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,}")
+_WHOLE = re.compile(r"\s*([A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\r?\n)*={0,2})\s*")
+_SPACE = re.compile(r"\s+")
+_SPLIT = re.compile(r"[A-Za-z0-9]{24,}")
+_NOT_TEXT = bytes({*range(0x20)} - {9, 10, 13}) + b"\x7f"
 
 
 @dataclass(slots=True)
@@ -33,6 +55,236 @@ class Expansion:
 def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
     """Derive every unit that the leaves carry."""
     expansion = Expansion()
-    if limits.candidates < len(leaves) < 0:
-        expansion.unchecked.append((0, "", True))
+    expander = _Expander(expansion, Budget.of(limits))
+    notes = expander.budget.notes
+    for index, leaf in enumerate(leaves):
+        text, flags = leaf[0], leaf[2]
+        if len(text) < 12:
+            continue
+        if flags & PAYLOAD and expander.payload(index, text, flags):
+            pass
+        elif may_carry(text):
+            root = expansion.root(index, text)
+            root.generic = bool(flags & GENERIC)
+            expander.unit(root, bool(flags & CODE), 0)
+        if notes:
+            expansion.unchecked += [(index, reason, over) for reason, over in notes]
+            notes.clear()
     return expansion
+
+
+def may_carry(text: str) -> bool:
+    """Return whether ``text`` may differ from what it says: a superset of what ``views`` and runs test."""
+    return (
+        "\\" in text
+        or "<" in text
+        or "%" in text
+        or "&" in text
+        or "\x1b" in text
+        or not text.isprintable()
+        and not text.isascii()
+        or "\0" in text
+        or (len(text) >= SHORTEST and _RUN in text.encode("ascii", "replace").translate(_TABLE))
+    )
+
+
+def runs(text: str) -> Iterator[tuple[int, int]]:
+    """Yield [start, end) of runs in the base64 alphabets, padding and equally long wrapped lines included."""
+    if len(text) < SHORTEST:
+        return
+    shape = text.encode("ascii", "replace").translate(_TABLE)
+    at = shape.find(_RUN)
+    while at >= 0:
+        start = shape.rfind(b" ", 0, at) + 1
+        end = shape.find(b" ", at)
+        if end < 0:
+            end = len(text)
+        width = end - start
+        while width >= 40 and text.startswith(("\n", "\r\n"), end):  # base64(1) and MIME wrap at 64 or 76
+            line = end + (1 if text[end] == "\n" else 2)
+            stop = shape.find(b" ", line)
+            stop = len(text) if stop < 0 else stop
+            if stop == line or stop - line > width:
+                break
+            end = stop
+            if stop - line < width:
+                break
+        while end < len(text) and text[end] == "=" and end - start < width + 1_000_000_000:
+            end += 1
+        yield start, end
+        at = shape.find(_RUN, end)
+
+
+class _Expander:
+    """Adds units to one expansion within one budget."""
+
+    def __init__(self, expansion: Expansion, budget: Budget) -> None:
+        self.units = expansion.units
+        self.expansion = expansion
+        self.budget = budget
+
+    def payload(self, index: int, text: str, flags: int) -> bool:
+        """Take a leaf that should be base64 as a whole; False if it is not."""
+        whole = _WHOLE.fullmatch(text)
+        if whole is None:
+            return False
+        root = self.expansion.root(index, text)
+        root.generic = bool(flags & GENERIC)
+        low, high = whole.span(1)
+        done = self.base64(root, low, high, 0, sure=True)
+        if root.quiet:
+            self.expansion.verified.add(index)
+        return done
+
+    def unit(self, unit: Unit, code: bool, level: int) -> None:
+        """Derive everything from one unit's text, and from that in turn."""
+        text = unit.text
+        if level > self.budget.nesting:
+            self.budget.note("is encoded too often", over_budget=True)
+            return
+        for start, end in runs(text):
+            if self.budget.candidates <= 0:
+                self.budget.note("holds more encoded runs than are looked into", over_budget=True)
+                break
+            self.budget.candidates -= 1
+            self.run(unit, start, end, level)
+        if unit.parent is None and len(unit.quiet) == 1 and unit.quiet[0][1] - unit.quiet[0][0] >= len(text.strip()):
+            self.expansion.verified.add(unit.leaf)
+            return
+        for view, offsets, generic in views(text, code=code):
+            if not self.budget.spend(len(view)):
+                return
+            child = Unit(view, unit.leaf, parent=unit, offsets=offsets, generic=generic and unit.generic)
+            self.units.append(child)
+            self.unit(child, code, level + 1)
+
+    def run(self, unit: Unit, start: int, end: int, level: int) -> None:
+        """Try one run of the base64 alphabet."""
+        text = unit.text[start:end]
+        if _HEX.fullmatch(text):
+            data = bytes.fromhex(text)
+            if _looks_like_text(data):
+                self.decoded(unit, start, end, data, level, None)
+                return
+        if self.base64(unit, start, end, level, sure=False):
+            return
+        first = text.split("\n", 1)[0].rstrip("\r")
+        if len(first) < len(text) and self.base64(unit, start, start + len(first), level, sure=False):
+            return
+        if len(text) < 4096:  # a path or an assignment in front of the run shifts it
+            for part in _SPLIT.finditer(text):
+                if part.span() != (0, len(text)):
+                    tail = end if part.end() == len(text.rstrip("=")) else start + part.end()
+                    self.base64(unit, start + part.start(), tail, level, sure=False)
+
+    def base64(self, unit: Unit, low: int, high: int, level: int, *, sure: bool) -> bool:
+        """Decode [low, high) if it is base64 of something; False if it is not, or of nothing known.
+
+        ``sure``: it stands where base64 belongs, so even unknown bytes are looked into.
+        """
+        raw = unit.text[low:high]
+        compact = _SPACE.sub("", raw) if "\n" in raw else raw
+        altchars = b"-_" if "-" in compact or "_" in compact else None
+        bare = compact.rstrip("=")
+        if len(bare) % 4 == 1:
+            return False
+        if not sure and not _worth(bare, altchars):
+            return False
+        try:
+            data = pybase64.b64decode(bare + "=" * (-len(bare) % 4), altchars=altchars, validate=True)
+        except ValueError:
+            return False
+        if not self.budget.spend(len(data)):
+            return True
+        sides = images.side_data(data)
+        if sides is not None:
+            unit.quiet.append((low, high))
+            for part in sides:
+                for text in binary.raw(part):
+                    self.whole(unit, low, high, text, level)
+            return True
+        encode = _encoder(raw, altchars)
+        if encode is not None and encode(data) != raw:
+            encode = None
+        if sure or _looks_like_text(data[:64]):
+            decoded = decode_text(data)
+            if decoded is not None:
+                self.decoded(unit, low, high, data, level, encode)
+                return True
+        kind = binary.kind_of(data)
+        if kind is None and not sure:
+            return False
+        for text in binary.texts(data, self.budget):
+            self.whole(unit, low, high, text, level)
+        return True
+
+    def decoded(
+        self, unit: Unit, low: int, high: int, data: bytes, level: int, encode: Callable[[bytes], str] | None
+    ) -> None:
+        """Add the text that a run stands for; with ``encode`` it can be cut and encoded again."""
+        decoded = decode_text(data)
+        if decoded is None:
+            return
+        text, codec = decoded
+        again = None if encode is None else _recoder(encode, codec)
+        child = Unit(text, unit.leaf, parent=unit, low=low, high=high, encode=again, generic=unit.generic)
+        unit.understood.append((low, high))
+        self.units.append(child)
+        self.unit(child, False, level + 1)
+
+    def whole(self, unit: Unit, low: int, high: int, text: str, level: int) -> None:
+        """Add a text whose carrier can only go as a whole. Entropy says nothing about binary data."""
+        if len(text) < 8 or not self.budget.spend(len(text)):
+            return
+        child = Unit(text, unit.leaf, parent=unit, low=low, high=high, generic=False)
+        self.units.append(child)
+        if may_carry(text):
+            self.unit(child, False, level + 1)
+
+
+def _worth(bare: str, altchars: bytes | None) -> bool:
+    """Return whether the first bytes look like text or a known format: most long words do not."""
+    head = pybase64.b64decode(bare[:24], altchars=altchars)
+    return _looks_like_text(head) or binary.kind_of(head) is not None or _image(head)
+
+
+def _image(head: bytes) -> bool:
+    return head.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF"))
+
+
+def _looks_like_text(head: bytes) -> bool:
+    """Return whether bytes may begin a text in UTF-8 or UTF-16."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    if b"\0" in head:
+        head = head[0::2] if not any(head[1::2]) else head[1::2] if not any(head[0::2]) else head
+    if len(head.translate(None, _NOT_TEXT)) != len(head):
+        return False
+    try:
+        codecs.utf_8_decode(head, "strict", False)
+    except ValueError:
+        return False
+    return True
+
+
+def _encoder(raw: str, altchars: bytes | None) -> Callable[[bytes], str] | None:
+    """Return how ``raw`` was encoded: alphabet, padding, line length and line ends."""
+    padded = raw.endswith("=")
+    lines = raw.split("\n")
+    ending = "\r\n" if len(lines) > 1 and lines[0].endswith("\r") else "\n"
+    width = len(lines[0].rstrip("\r")) if len(lines) > 1 else 0
+    trailing = raw[len(raw.rstrip("\r\n")) :]
+
+    def encode(data: bytes) -> str:
+        text = pybase64.b64encode(data, altchars=altchars).decode("ascii")
+        if not padded and len(raw.rstrip()) % 4:
+            text = text.rstrip("=")
+        if not width:
+            return text
+        return ending.join(text[i : i + width] for i in range(0, len(text), width)) + trailing
+
+    return encode
+
+
+def _recoder(encode: Callable[[bytes], str], codec: str) -> Callable[[str], str]:
+    return lambda text: encode(encode_text(text, codec))

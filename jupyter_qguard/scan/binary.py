@@ -1,0 +1,265 @@
+"""Texts inside binary data: archives, compressed streams, PDF, pickles, pictures. Bounded everywhere.
+
+What is yielded here cannot be cut out of its container. Formats that are recognised but not read
+are reported, so that nothing passes silently. Not read: encrypted members, text drawn as glyphs.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from jupyter_qguard.scan.decode import decode_text
+from jupyter_qguard.scan.images import side_data
+from jupyter_qguard.scan.limits import Limits
+
+_MAGIC = (
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"%PDF-", "pdf"),
+    (b"\x28\xb5\x2f\xfd", "closed"),  # zstd
+    (b"7z\xbc\xaf\x27\x1c", "closed"),
+    (b"Rar!\x1a\x07", "closed"),
+    (b"\x89HDF\r\n\x1a\n", "raw"),
+    (b"\x80\x02", "raw"),  # pickles
+    (b"\x80\x03", "raw"),
+    (b"\x80\x04", "raw"),
+    (b"\x80\x05", "raw"),
+    (b"\x93NUMPY", "raw"),
+    (b"SQLite format 3\x00", "raw"),
+    (b"PAR1", "raw"),
+)
+_STREAM = re.compile(rb"stream\r?\n")
+_PDF_TEXT = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]{2,})>")
+_CHUNK = 1 << 16
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left to spend in one scan, and what could not be looked into so far."""
+
+    members: int
+    inflated: int
+    candidates: int
+    nesting: int
+    notes: list[tuple[str, bool]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, limits: Limits) -> Budget:
+        """Start with all of ``limits``."""
+        return cls(limits.members, limits.inflated_bytes, limits.candidates, limits.nesting)
+
+    def note(self, reason: str, *, over_budget: bool = False) -> None:
+        """Record that something was not looked into."""
+        if (reason, over_budget) not in self.notes:
+            self.notes.append((reason, over_budget))
+
+    def spend(self, size: int) -> bool:
+        """Take ``size`` bytes; False, and a note, if they are not there."""
+        if size > self.inflated:
+            self.inflated = 0
+            self.note("unpacks to more than is looked into", over_budget=True)
+            return False
+        self.inflated -= size
+        return True
+
+    def member(self) -> bool:
+        """Take one member; False, and a note, if there is none left."""
+        if self.members <= 0:
+            self.note("has more members than are looked into", over_budget=True)
+            return False
+        self.members -= 1
+        return True
+
+
+def kind_of(data: bytes) -> str | None:
+    """Return what ``data`` is by its first bytes, None if unknown."""
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if len(data) > 262 and data[257:262] == b"ustar":
+        return "tar"
+    return None
+
+
+def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[str]:
+    """Yield the texts in ``data``, whatever it is."""
+    decoded = decode_text(data)
+    if decoded is not None:
+        yield decoded[0]
+        return
+    sides = side_data(data)
+    if sides is not None:
+        for part in sides:
+            yield from raw(part)
+        return
+    kind = kind_of(data)
+    if kind == "closed":
+        budget.note("is compressed in a way that is not read")
+    if kind in _READERS:
+        if level >= budget.nesting:
+            budget.note("is packed too often", over_budget=True)
+            return
+        for part in _READERS[kind](data, budget):
+            yield from texts(part, budget, level + 1)
+        if kind in ("gzip", "bzip2", "xz"):
+            return
+    yield from raw(data)
+
+
+def raw(data: bytes) -> Iterator[str]:
+    """Yield bytes as they are, and, where they look like UTF-16, without their NUL bytes."""
+    yield data.decode("latin-1")
+    if data.count(b"\0") * 8 > len(data):
+        yield data.replace(b"\0", b"").decode("latin-1")
+
+
+def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        budget.note("is a broken zip archive")
+        return
+    for info in members:
+        if not budget.member():
+            return
+        yield info.filename.encode("utf-8", "surrogatepass")
+        if info.is_dir():
+            continue
+        if info.flag_bits & 1:
+            budget.note("has an encrypted member")
+            continue
+        try:
+            with archive.open(info) as member:
+                body = _bounded(member.read, budget)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error, EOFError):
+            budget.note("has a member that cannot be read")
+            continue
+        except lzma.LZMAError:
+            budget.note("has a member that cannot be read")
+            continue
+        yield body
+
+
+def _tar(data: bytes, budget: Budget) -> Iterator[bytes]:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for info in archive:
+                if not budget.member():
+                    return
+                yield info.name.encode("utf-8", "surrogateescape")
+                member = archive.extractfile(info) if info.isfile() else None
+                if member is not None:
+                    yield _bounded(member.read, budget)
+    except (tarfile.TarError, OSError, ValueError, EOFError):
+        budget.note("is a broken tar archive")
+
+
+def _bounded(read: Callable[[int], bytes], budget: Budget) -> bytes:
+    """Read to the end or to the budget."""
+    out: list[bytes] = []
+    while True:
+        chunk = read(_CHUNK)
+        if not chunk or not budget.spend(len(chunk)):
+            return b"".join(out)
+        out.append(chunk)
+
+
+def _gzip(data: bytes, budget: Budget) -> Iterator[bytes]:
+    rest = data
+    while rest:
+        if not budget.member():
+            return
+        inflater = zlib.decompressobj(31)
+        try:
+            body = inflater.decompress(rest, budget.inflated + 1)
+        except zlib.error:
+            if rest is data:
+                budget.note("is broken gzip data")
+            yield rest
+            return
+        if not budget.spend(len(body)):
+            yield body
+            return
+        yield body
+        if not inflater.eof:
+            budget.note("is cut off gzip data")
+        rest = inflater.unused_data
+
+
+def _bz2(data: bytes, budget: Budget) -> Iterator[bytes]:
+    yield from _stdlib(bz2.BZ2Decompressor(), data, budget)
+
+
+def _xz(data: bytes, budget: Budget) -> Iterator[bytes]:
+    yield from _stdlib(lzma.LZMADecompressor(memlimit=256 << 20), data, budget)
+
+
+def _stdlib(inflater: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes, budget: Budget) -> Iterator[bytes]:
+    try:
+        body = inflater.decompress(data, budget.inflated + 1)
+    except (OSError, lzma.LZMAError, EOFError, ValueError):
+        budget.note("is broken compressed data")
+        return
+    budget.spend(len(body))
+    yield body
+    if inflater.unused_data:
+        yield inflater.unused_data
+
+
+def _pdf(data: bytes, budget: Budget) -> Iterator[bytes]:
+    if b"/Encrypt" in data:
+        budget.note("is an encrypted PDF")
+    glyphs = b"/Identity-H" in data
+    for start in _STREAM.finditer(data):
+        if not budget.member():
+            return
+        try:
+            body = zlib.decompressobj().decompress(data[start.end() :], min(budget.inflated, 16 << 20))
+        except zlib.error:
+            continue
+        if not budget.spend(len(body)):
+            return
+        glyphs = glyphs or b"/Identity-H" in body
+        if b"TJ" in body or b"Tj" in body:
+            yield _pdf_strings(body)
+        yield body
+    if glyphs:
+        budget.note("is a PDF whose text is stored as glyph numbers")
+
+
+def _pdf_strings(body: bytes) -> bytes:
+    """Return the strings that a content stream shows, kerning left out, so that words come whole."""
+    out: list[bytes] = []
+    for match in _PDF_TEXT.finditer(body):
+        text, digits = match.groups()
+        if text is not None:
+            out.append(re.sub(rb"\\(.)", rb"\1", text, flags=re.DOTALL))
+        else:
+            digits = re.sub(rb"\s", b"", digits)
+            out.append(bytes.fromhex((digits + b"0" * (len(digits) & 1)).decode("ascii")))
+        following = body[match.end() : match.end() + 12]
+        if b"TJ" in following.split(b"(")[0] or b"Tj" in following.split(b"(")[0]:
+            out.append(b"\n")
+    return b"".join(out)
+
+
+_READERS: dict[str | None, Callable[[bytes, Budget], Iterator[bytes]]] = {
+    "zip": _zip,
+    "tar": _tar,
+    "gzip": _gzip,
+    "bzip2": _bz2,
+    "xz": _xz,
+    "pdf": _pdf,
+}

@@ -1,0 +1,97 @@
+"""Other readings of a text that map back character by character.
+
+What a person or a program sees is not always what is stored: terminals swallow escape sequences, browsers
+tags and entities, parsers backslashes, URLs percent signs. Each view is built only where its gate says that
+it could differ in a way that matters, so that an ordinary text costs a few substring searches.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+
+from jupyter_qguard.scan.fragments import OffsetMap
+
+View = tuple[str, OffsetMap, bool]
+"""(text, offsets back, whether entropy and keyword rules apply)."""
+
+_ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
+_INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
+_UNSEEN = re.compile(f"(?:{_ANSI}|[{_INVISIBLE}])+")
+_TAG_INSIDE = re.compile(r"(?:<[^<>]{1,1000}>)+(?=[\w+/=.&-])")
+_TAG = re.compile(r"<[^<>]{1,4000}>")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};)")
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\[\"'/nrtbf\\]"
+)
+_ESCAPE_GATE = re.compile(r"\\u00[2-7]|\\x[2-7][0-9a-fA-F]|\\[\"'/]|\\[nrt](?=[A-Za-z0-9_+/-]{12})")
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_PERCENT_GATE = re.compile(r"%[2-7][0-9A-Fa-f]")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_WORD = re.compile(r"[\w+/=.-]")
+
+
+def views(text: str, *, code: bool) -> Iterator[View]:
+    """Yield the readings of ``text`` that differ from it. ``code``: program text, where ``<`` is no tag."""
+    if "\x1b" in text or "\x9b" in text or any(char in text for char in _INVISIBLE):
+        yield from _built(text, _UNSEEN, lambda _: "", True)
+    if "&" in text and not code and _ENTITY.search(text):
+        yield from _built(text, _ENTITY, html.unescape, True)
+    if "<" in text and not code and _has_inner_tag(text):
+        yield from _built(text, _TAG, lambda _: "", False)
+    if "\\" in text and _ESCAPE_GATE.search(text):
+        yield from _built(text, _ESCAPE, _unescape, True)
+    if "%" in text and _PERCENT_GATE.search(text):
+        yield from _built(text, _PERCENT, _unquote, True)
+
+
+def _has_inner_tag(text: str) -> bool:
+    """Return whether some tag stands between two characters of one word."""
+    return any(tag.start() and _WORD.match(text, tag.start() - 1) is not None for tag in _TAG_INSIDE.finditer(text))
+
+
+def _built(text: str, pattern: re.Pattern[str], decode: Callable[[str], str], generic: bool) -> Iterator[View]:
+    out: list[str] = []
+    offsets = OffsetMap()
+    at = length = 0
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        piece = match.group()
+        new = decode(piece)
+        if new == piece:
+            continue
+        if start > at:
+            offsets.add(length, start - at, at, start - at)
+            out.append(text[at:start])
+            length += start - at
+        if new:
+            # One code point stands for the whole escape even where both have the same length.
+            offsets.add(length, len(new), start, end - start)
+            out.append(new)
+            length += len(new)
+        at = end
+    if at == 0:
+        return
+    if at < len(text):
+        offsets.add(length, len(text) - at, at, len(text) - at)
+        out.append(text[at:])
+    view = "".join(out)
+    if view:
+        yield view, offsets, generic
+
+
+def _unescape(piece: str) -> str:
+    kind = piece[1]
+    if kind == "u":
+        first = int(piece[2:6], 16)
+        if len(piece) == 12:
+            return chr(0x10000 + ((first - 0xD800) << 10) + int(piece[8:12], 16) - 0xDC00)
+        return chr(first)
+    if kind == "x":
+        return chr(int(piece[2:4], 16))
+    return _SIMPLE.get(kind, kind)
+
+
+def _unquote(piece: str) -> str:
+    return bytes.fromhex(piece.replace("%", "")).decode("utf-8", "replace")
