@@ -17,13 +17,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from jupyter_qguard.scan.decode import decode_text
-from jupyter_qguard.scan.images import side_data
+from jupyter_qguard.scan.images import side_data, starts_like_one
 from jupyter_qguard.scan.limits import Limits
 
 _MAGIC = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"\x1f\x8b", "gzip"),
+    (b"x\x01", "gzip"),  # zlib streams
+    (b"x\x9c", "gzip"),
+    (b"x\xda", "gzip"),
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"%PDF-", "pdf"),
@@ -42,6 +45,7 @@ _MAGIC = (
 _STREAM = re.compile(rb"stream\r?\n")
 _PDF_TEXT = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]{2,})>")
 _CHUNK = 1 << 16
+_BLANKED = bytes(i if 0x20 <= i < 0x7F or i in b"\t\n\r\x1b" else 0x20 for i in range(256))
 
 
 @dataclass(slots=True)
@@ -92,9 +96,17 @@ def kind_of(data: bytes) -> str | None:
     return None
 
 
+def as_text(data: bytes) -> tuple[str, str] | None:
+    """Return (text, codec) unless ``data`` is of a format that only looks like text (see ``decode_text``)."""
+    kind = kind_of(data)
+    if kind == "pdf":
+        return None
+    return decode_text(data, latin=kind is None and not starts_like_one(data))
+
+
 def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[str]:
     """Yield the texts in ``data``, whatever it is."""
-    decoded = decode_text(data)
+    decoded = as_text(data)
     if decoded is not None:
         yield decoded[0]
         return
@@ -118,10 +130,10 @@ def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[str]:
 
 
 def raw(data: bytes) -> Iterator[str]:
-    """Yield bytes as they are, and, where they look like UTF-16, without their NUL bytes."""
-    yield data.decode("latin-1")
+    """Yield the printable ASCII of bytes, all else blank, and, where they look like UTF-16, without their NULs."""
+    yield data.translate(_BLANKED).decode("ascii")
     if data.count(b"\0") * 8 > len(data):
-        yield data.replace(b"\0", b"").decode("latin-1")
+        yield data.replace(b"\0", b"").translate(_BLANKED).decode("ascii")
 
 
 def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:
@@ -181,12 +193,12 @@ def _gzip(data: bytes, budget: Budget) -> Iterator[bytes]:
     while rest:
         if not budget.member():
             return
-        inflater = zlib.decompressobj(31)
+        inflater = zlib.decompressobj(47)
         try:
             body = inflater.decompress(rest, budget.inflated + 1)
         except zlib.error:
             if rest is data:
-                budget.note("is broken gzip data")
+                budget.note("is broken compressed data")
             yield rest
             return
         if not budget.spend(len(body)):
@@ -194,7 +206,7 @@ def _gzip(data: bytes, budget: Budget) -> Iterator[bytes]:
             return
         yield body
         if not inflater.eof:
-            budget.note("is cut off gzip data")
+            budget.note("is compressed data that was cut off")
         rest = inflater.unused_data
 
 

@@ -14,7 +14,7 @@ import pybase64
 
 from jupyter_qguard.scan import binary, images
 from jupyter_qguard.scan.binary import Budget
-from jupyter_qguard.scan.decode import decode_text, encode_text
+from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, Leaf, Unit
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.views import views
@@ -25,8 +25,6 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-
 _TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
 _RUN = b"a" * SHORTEST
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,}")
-_WHOLE = re.compile(r"\s*([A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\r?\n)*={0,2})\s*")
-_SPACE = re.compile(r"\s+")
 _SPLIT = re.compile(r"[A-Za-z0-9]{24,}")
 _NOT_TEXT = bytes({*range(0x20)} - {9, 10, 13}) + b"\x7f"
 
@@ -81,8 +79,7 @@ def may_carry(text: str) -> bool:
         or "%" in text
         or "&" in text
         or "\x1b" in text
-        or not text.isprintable()
-        and not text.isascii()
+        or not text.isascii()
         or "\0" in text
         or (len(text) >= SHORTEST and _RUN in text.encode("ascii", "replace").translate(_TABLE))
     )
@@ -109,7 +106,7 @@ def runs(text: str) -> Iterator[tuple[int, int]]:
             end = stop
             if stop - line < width:
                 break
-        while end < len(text) and text[end] == "=" and end - start < width + 1_000_000_000:
+        while text.startswith("=", end):
             end += 1
         yield start, end
         at = shape.find(_RUN, end)
@@ -125,19 +122,19 @@ class _Expander:
 
     def payload(self, index: int, text: str, flags: int) -> bool:
         """Take a leaf that should be base64 as a whole; False if it is not."""
-        whole = _WHOLE.fullmatch(text)
-        if whole is None:
+        bare = text.strip()
+        if len(bare) < 12:
             return False
         root = self.expansion.root(index, text)
         root.generic = bool(flags & GENERIC)
-        low, high = whole.span(1)
-        done = self.base64(root, low, high, 0, sure=True)
+        low = text.index(bare[0])
+        done = self.base64(root, low, low + len(bare), 0, sure=True)
         if root.quiet:
             self.expansion.verified.add(index)
         return done
 
-    def unit(self, unit: Unit, code: bool, level: int) -> None:
-        """Derive everything from one unit's text, and from that in turn."""
+    def unit(self, unit: Unit, code: bool, level: int, seen: str = "") -> None:
+        """Derive everything from one unit's text, and from that in turn. ``seen``: the kinds of view it is."""
         text = unit.text
         if level > self.budget.nesting:
             self.budget.note("is encoded too often", over_budget=True)
@@ -151,12 +148,16 @@ class _Expander:
         if unit.parent is None and len(unit.quiet) == 1 and unit.quiet[0][1] - unit.quiet[0][0] >= len(text.strip()):
             self.expansion.verified.add(unit.leaf)
             return
-        for view, offsets, generic in views(text, code=code):
+        if len(seen) == 3:
+            return  # escapes in entities in percent signs: no more than three readings deep
+        for kind, view, offsets, generic in views(text, code=code):
+            if kind in seen:
+                continue
             if not self.budget.spend(len(view)):
                 return
             child = Unit(view, unit.leaf, parent=unit, offsets=offsets, generic=generic and unit.generic)
             self.units.append(child)
-            self.unit(child, code, level + 1)
+            self.unit(child, code, level + 1, seen + kind)
 
     def run(self, unit: Unit, start: int, end: int, level: int) -> None:
         """Try one run of the base64 alphabet."""
@@ -183,15 +184,17 @@ class _Expander:
         ``sure``: it stands where base64 belongs, so even unknown bytes are looked into.
         """
         raw = unit.text[low:high]
-        compact = _SPACE.sub("", raw) if "\n" in raw else raw
+        compact = raw.replace("\n", "").replace("\r", "") if "\n" in raw else raw
         altchars = b"-_" if "-" in compact or "_" in compact else None
-        bare = compact.rstrip("=")
-        if len(bare) % 4 == 1:
-            return False
-        if not sure and not _worth(bare, altchars):
-            return False
+        if len(compact) % 4:
+            compact = compact.rstrip("=")
+            if len(compact) % 4 == 1:
+                return False
+            compact += "=" * (-len(compact) % 4)
         try:
-            data = pybase64.b64decode(bare + "=" * (-len(bare) % 4), altchars=altchars, validate=True)
+            if not sure and not _worth(compact, altchars):
+                return False
+            data = pybase64.b64decode(compact, altchars=altchars, validate=True)
         except ValueError:
             return False
         if not self.budget.spend(len(data)):
@@ -207,7 +210,7 @@ class _Expander:
         if encode is not None and encode(data) != raw:
             encode = None
         if sure or _looks_like_text(data[:64]):
-            decoded = decode_text(data)
+            decoded = binary.as_text(data)
             if decoded is not None:
                 self.decoded(unit, low, high, data, level, encode)
                 return True
@@ -222,7 +225,7 @@ class _Expander:
         self, unit: Unit, low: int, high: int, data: bytes, level: int, encode: Callable[[bytes], str] | None
     ) -> None:
         """Add the text that a run stands for; with ``encode`` it can be cut and encoded again."""
-        decoded = decode_text(data)
+        decoded = binary.as_text(data)
         if decoded is None:
             return
         text, codec = decoded
@@ -242,14 +245,12 @@ class _Expander:
             self.unit(child, False, level + 1)
 
 
-def _worth(bare: str, altchars: bytes | None) -> bool:
+def _worth(run: str, altchars: bytes | None) -> bool:
     """Return whether the first bytes look like text or a known format: most long words do not."""
-    head = pybase64.b64decode(bare[:24], altchars=altchars)
-    return _looks_like_text(head) or binary.kind_of(head) is not None or _image(head)
-
-
-def _image(head: bytes) -> bool:
-    return head.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF"))
+    head = pybase64.b64decode(run[:24], altchars=altchars)
+    if _looks_like_text(head) or binary.kind_of(head) is not None or images.starts_like_one(head):
+        return True
+    return len(run) >= 700 and b"ustar" in pybase64.b64decode(run[340:352], altchars=altchars)  # tar, byte 257
 
 
 def _looks_like_text(head: bytes) -> bool:
@@ -270,18 +271,18 @@ def _looks_like_text(head: bytes) -> bool:
 def _encoder(raw: str, altchars: bytes | None) -> Callable[[bytes], str] | None:
     """Return how ``raw`` was encoded: alphabet, padding, line length and line ends."""
     padded = raw.endswith("=")
+    whole = len(raw.replace("\r", "").replace("\n", ""))
     lines = raw.split("\n")
     ending = "\r\n" if len(lines) > 1 and lines[0].endswith("\r") else "\n"
     width = len(lines[0].rstrip("\r")) if len(lines) > 1 else 0
-    trailing = raw[len(raw.rstrip("\r\n")) :]
 
     def encode(data: bytes) -> str:
         text = pybase64.b64encode(data, altchars=altchars).decode("ascii")
-        if not padded and len(raw.rstrip()) % 4:
+        if not padded and (altchars or whole % 4):
             text = text.rstrip("=")
         if not width:
             return text
-        return ending.join(text[i : i + width] for i in range(0, len(text), width)) + trailing
+        return ending.join(text[i : i + width] for i in range(0, len(text), width))
 
     return encode
 

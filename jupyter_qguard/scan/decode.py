@@ -11,11 +11,12 @@ _BOMS = (
 _CONTROLS = bytes({*range(0x20)} - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 
 
-def decode_text(data: bytes) -> tuple[str, str] | None:
+def decode_text(data: bytes, *, latin: bool = True) -> tuple[str, str] | None:
     """Return (text, codec) such that encoding the text gives ``data`` back; None if it is no text.
 
     A byte order mark stays in the text as U+FEFF. UTF-16 without one is taken where most bytes say so.
-    UTF-8 may hold lone surrogates and NUL bytes; what is no UTF-8 but has few control bytes is Latin-1.
+    UTF-8 may hold lone surrogates and NUL bytes; with ``latin``, what is no UTF-8
+    but has few control bytes is Latin-1.
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
@@ -27,7 +28,7 @@ def decode_text(data: bytes) -> tuple[str, str] | None:
     text = _strict(data, "utf-8")
     if text is not None and _controls(data) <= len(data) // 10:
         return text
-    if text is None and _controls(data) <= len(data) // 50:
+    if latin and text is None and _controls(data) <= len(data) // 50:
         return data.decode("latin-1"), "latin-1"
     return None
 

@@ -78,8 +78,11 @@ def render_field(link: Link, strip: int, masked: set[int]) -> str | None:
         chain.append(link)
         link = link[0]
     chain.reverse()
+    chain = chain[strip:]
+    if chain and chain[0] is not None and chain[0][1] == "attachments":
+        chain = chain[:2]  # an attachment is one field, whatever its MIME type
     out: list[str] = []
-    for step in chain[strip:]:
+    for step in chain:
         if step is None:
             continue
         component = step[1]

@@ -11,13 +11,16 @@ import struct
 import zlib
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_PIXELS = frozenset(
-    (b"IDAT", b"fdAT", b"IHDR", b"IEND", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"sRGB", b"bKGD")
-)
-_PNG_TINY = frozenset((b"IHDR", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"sRGB", b"bKGD"))
+_PNG_SMALL = frozenset((b"IHDR", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"sRGB", b"bKGD"))
+_PNG_PIXELS = _PNG_SMALL | {b"IDAT", b"fdAT", b"PLTE"}
 _WEBP_PIXELS = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"))
 MAX_TEXT = 1 << 20
 _MATPLOTLIB = b"Software\0Matplotlib version"
+
+
+def starts_like_one(data: bytes) -> bool:
+    """Return whether the first bytes are those of an image."""
+    return data.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF"))
 
 
 def side_data(data: bytes) -> list[bytes] | None:
@@ -47,9 +50,9 @@ def _png(data: bytes) -> list[bytes] | None:
             return None
         body = view[at + 8 : end - 4]
         (crc,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(body, zlib.crc32(kind)) != crc or not kind.isalpha():
-            return None
-        if kind not in _PNG_PIXELS or (kind in _PNG_TINY and length > 1024) or (kind == b"IEND" and length):
+        # A wrong checksum: somebody wrote there afterwards, so even pixels are not believed.
+        sound = zlib.crc32(body, zlib.crc32(kind)) == crc
+        if not sound or kind not in _PNG_PIXELS or (kind in _PNG_SMALL and length > 1024):
             out += _png_text(kind, bytes(body))
         at = end
         if kind == b"IEND":

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from jupyter_qguard.scan.carriers import Expansion, expand
 from jupyter_qguard.scan.finding import Match, Rule
-from jupyter_qguard.scan.fragments import GENERIC, Leaf, Unit, span_in
+from jupyter_qguard.scan.fragments import GENERIC, Leaf, Unit, span_in, whole_run
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.redact import Hit
 
@@ -117,7 +117,14 @@ class _Placed:
 def _resolve(hits: list[Hit]) -> list[Hit]:
     """Drop what another hit at the same place says better; sort by position in the leaf."""
     placed: list[_Placed] = []
+    taken: set[tuple[int, int, str, str]] = set()
     for hit in hits:
+        run = whole_run(hit.unit)
+        if run is not None:  # an archive shows the same text several ways, and goes once
+            entry = (id(run.parent), run.low, hit.rule.id, hit.unit.text[hit.low : hit.high])
+            if entry in taken:
+                continue
+            taken.add(entry)
         home = frame(hit.unit)
         low, high = climb(hit.unit, hit.low, hit.high, lambda unit, home=home: unit is home)  # type: ignore[misc]
         if _noise(hit, home, low, high):

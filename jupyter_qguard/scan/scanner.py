@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jupyter_qguard.errors import RedactionError
-from jupyter_qguard.scan.decode import decode_text, encode_text
+from jupyter_qguard.scan.binary import Budget, as_text, texts
+from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.engine import default_engine
 from jupyter_qguard.scan.finding import Address, Finding, Rule, Unchecked
 from jupyter_qguard.scan.fragments import (
@@ -277,12 +278,23 @@ def scan_bytes(
 ) -> Scan:
     """Scan a file of any kind. ``name`` decides (``.ipynb``) together with what the bytes look like."""
     limits = limits or Limits()
-    decoded = decode_text(data)
+    decoded = as_text(data)
     if decoded is not None:
         return scan_text(decoded[0], name=name, engine=engine, key=key, limits=limits, codec=decoded[1])
     problem = "This .ipynb is not text at all." if name.lower().endswith(".ipynb") else None
-    leaves = _text_leaves(data.decode("latin-1"))
-    return Scan("opaque", _Content(), leaves, engine=engine, key=key, limits=limits, problem=problem)
+    budget = Budget.of(limits)
+    leaves = [leaf for text in texts(data, budget) for leaf in _text_leaves(text)]
+    unchecked = [Unchecked(None, reason, over_budget=over) for reason, over in budget.notes]
+    return Scan(
+        "opaque",
+        _Content(),
+        leaves,
+        engine=engine,
+        key=key,
+        limits=limits,
+        unchecked=unchecked,
+        problem=problem,
+    )
 
 
 def _walk(nb: Any, limits: Limits) -> Walk:

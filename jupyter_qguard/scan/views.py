@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 from jupyter_qguard.scan.fragments import OffsetMap
 
-View = tuple[str, OffsetMap, bool]
-"""(text, offsets back, whether entropy and keyword rules apply)."""
+View = tuple[str, str, OffsetMap, bool]
+"""(kind, text, offsets back, whether entropy and keyword rules apply). A kind is one letter."""
 
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
 _INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
@@ -35,15 +35,15 @@ _WORD = re.compile(r"[\w+/=.-]")
 def views(text: str, *, code: bool) -> Iterator[View]:
     """Yield the readings of ``text`` that differ from it. ``code``: program text, where ``<`` is no tag."""
     if "\x1b" in text or "\x9b" in text or any(char in text for char in _INVISIBLE):
-        yield from _built(text, _UNSEEN, lambda _: "", True)
+        yield from _built("u", text, _UNSEEN, lambda _: "", True)
     if "&" in text and not code and _ENTITY.search(text):
-        yield from _built(text, _ENTITY, html.unescape, True)
+        yield from _built("e", text, _ENTITY, html.unescape, True)
     if "<" in text and not code and _has_inner_tag(text):
-        yield from _built(text, _TAG, lambda _: "", False)
+        yield from _built("t", text, _TAG, lambda _: "", False)
     if "\\" in text and _ESCAPE_GATE.search(text):
-        yield from _built(text, _ESCAPE, _unescape, True)
+        yield from _built("b", text, _ESCAPE, _unescape, True)
     if "%" in text and _PERCENT_GATE.search(text):
-        yield from _built(text, _PERCENT, _unquote, True)
+        yield from _built("p", text, _PERCENT, _unquote, True)
 
 
 def _has_inner_tag(text: str) -> bool:
@@ -51,7 +51,9 @@ def _has_inner_tag(text: str) -> bool:
     return any(tag.start() and _WORD.match(text, tag.start() - 1) is not None for tag in _TAG_INSIDE.finditer(text))
 
 
-def _built(text: str, pattern: re.Pattern[str], decode: Callable[[str], str], generic: bool) -> Iterator[View]:
+def _built(
+    kind: str, text: str, pattern: re.Pattern[str], decode: Callable[[str], str], generic: bool
+) -> Iterator[View]:
     out: list[str] = []
     offsets = OffsetMap()
     at = length = 0
@@ -78,7 +80,7 @@ def _built(text: str, pattern: re.Pattern[str], decode: Callable[[str], str], ge
         out.append(text[at:])
     view = "".join(out)
     if view:
-        yield view, offsets, generic
+        yield kind, view, offsets, generic
 
 
 def _unescape(piece: str) -> str:
