@@ -53,7 +53,7 @@ class JsonLinesStore:
                 lines.append(json.dumps(note, separators=(",", ":")).encode("ascii") + b"\n")
             try:
                 _write_all(handle.fileno(), b"".join(lines))
-                os.fsync(handle.fileno())
+                files.flush(handle.fileno())
             except OSError:
                 handle.truncate(size)
                 raise
