@@ -79,7 +79,7 @@ def write_private(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step, 0600, durable on return. Raises ``OSError``, then nothing changed."""
     temporary = _temporary(path, data)
     try:
-        _replace(temporary, path)
+        temporary.replace(path)
     except OSError:
         _remove(temporary)
         raise
@@ -125,7 +125,7 @@ def _temporary(path: Path, data: bytes) -> Path:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(data)
             handle.flush()
-            flush(handle.fileno())
+            os.fsync(handle.fileno())
     except BaseException:
         _remove(temporary)
         raise
@@ -141,26 +141,6 @@ def sweep(path: Path) -> None:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    if sys.platform == "win32":  # no file that somebody is just reading can be replaced there
-        for _ in range(50):
-            try:
-                temporary.replace(path)
-                return
-            except PermissionError:
-                time.sleep(0.02)
-    temporary.replace(path)
-
-
-def flush(descriptor: int) -> None:
-    """Make what was written to an open file durable. On macOS ``fsync`` alone stops at the drive's cache."""
-    if sys.platform == "darwin":
-        with contextlib.suppress(OSError):  # not every file system there has it
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(descriptor)
 
 
 def sync_folder(path: Path) -> None:

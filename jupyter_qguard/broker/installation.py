@@ -27,7 +27,7 @@ def key(data_dir: Path, env: Mapping[str, str]) -> bytes | None:
     read, that has another length or that belongs to somebody else; a key is never replaced, since every
     earlier marker would lose its meaning.
     """
-    given = env.get(VARIABLE, "").strip()  # mounted secrets often end in a newline
+    given = env.get(VARIABLE, "")
     if given:
         return _from_text(given)
     path = data_dir / FILE_NAME

@@ -53,7 +53,7 @@ class JsonLinesStore:
                 lines.append(json.dumps(note, separators=(",", ":")).encode("ascii") + b"\n")
             try:
                 _write_all(handle.fileno(), b"".join(lines))
-                files.flush(handle.fileno())
+                os.fsync(handle.fileno())
             except OSError:
                 handle.truncate(size)
                 raise

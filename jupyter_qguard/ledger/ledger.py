@@ -13,18 +13,7 @@ from pathlib import Path
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.ledger.event import Event, stamp
-from jupyter_qguard.ledger.store import (
-    CountKey,
-    Entry,
-    Query,
-    Store,
-    Unsuitable,
-    busy,
-    instead,
-    open_store,
-    setting,
-    unwritable,
-)
+from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, Unsuitable, busy, instead, open_store, unwritable
 
 FOLDER = "ledger"
 BUSY_SECONDS = 5.0
@@ -51,7 +40,6 @@ class Ledger:
     Group commit: threads that append at the same time share one transaction. Whoever gets the lock first writes
     everything that waits, the others find their event done; there is no writer thread that a fork could lose.
     ``busy_seconds`` bounds every wait for another process; ``clock`` gives seconds since 1970 (for counters' days).
-    Raises ``ConfigError`` for a wrong ``QGUARD_LEDGER``.
     """
 
     def __init__(
@@ -64,7 +52,6 @@ class Ledger:
     ) -> None:
         self._folder = data_dir / FOLDER
         self._env = os.environ if env is None else env
-        setting(self._env)
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._store: Store | None = None

@@ -154,7 +154,6 @@ class SqliteStore:
                 self._path.unlink()  # else it would be taken for the ledger next time
             raise Unsuitable("The ledger's file system does not let SQLite share memory.", "Set QGUARD_LEDGER=jsonl.")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA fullfsync=ON")  # macOS: through the drive's own cache too; elsewhere no effect
         connection.execute("PRAGMA trusted_schema=OFF")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA:

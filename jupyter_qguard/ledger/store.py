@@ -71,21 +71,16 @@ class Store(Protocol):
         """Forget the open file without touching it: called in a child process after a fork."""
 
 
-def setting(env: Mapping[str, str]) -> str:
-    """Return what ``QGUARD_LEDGER`` asks for: ``sqlite``, ``jsonl`` or nothing. Raises ``ConfigError`` for another."""
-    wanted = env.get(VARIABLE, "").strip().lower()
-    if wanted not in ("", "auto", "sqlite", "jsonl"):
-        raise ConfigError(f"{VARIABLE} must be 'sqlite', 'jsonl' or unset.", f"Correct or unset {VARIABLE}.")
-    return "" if wanted == "auto" else wanted
-
-
 def open_store(folder: Path, env: Mapping[str, str]) -> Store:
     """Return the store for ``folder``; nothing is opened or created yet.
 
     ``QGUARD_LEDGER`` (``sqlite`` or ``jsonl``) wins, then the file that is there, so that server and command
     line agree; else SQLite, except on a network file system, where its shared memory does not work.
+    Raises ``ConfigError`` for another value.
     """
-    wanted = setting(env)
+    wanted = env.get(VARIABLE, "").strip().lower()
+    if wanted not in ("", "auto", "sqlite", "jsonl"):
+        raise ConfigError(f"{VARIABLE} must be 'sqlite', 'jsonl' or unset.", f"Correct or unset {VARIABLE}.")
     try:
         sqlite, jsonl = (folder / SQLITE_NAME).exists(), (folder / JSONL_NAME).exists()
     except OSError:
@@ -137,7 +132,7 @@ class Unsuitable(LedgerError):
 
 def instead(folder: Path, env: Mapping[str, str]) -> Store | None:
     """Return the store to use where the chosen one is unsuitable, or None if it was asked for by name."""
-    if setting(env) == "sqlite":
+    if env.get(VARIABLE, "").strip().lower() == "sqlite":
         return None
     from jupyter_qguard.ledger.jsonl_store import JsonLinesStore
 

@@ -347,8 +347,8 @@ def test_json_lines_read_backwards_over_block_borders(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="QGUARD_LEDGER"):
-        Ledger(tmp_path, {"QGUARD_LEDGER": "postgres"})
+    with pytest.raises((ConfigError, LedgerError), match="QGUARD_LEDGER"):
+        Ledger(tmp_path, {"QGUARD_LEDGER": "postgres"}).decisions()
 
 
 def test_importing_the_ledger_is_light() -> None:

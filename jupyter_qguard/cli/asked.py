@@ -1,0 +1,128 @@
+"""What a person asked for in a shell: look without recording, cut whatever the policy would not let into a commit.
+
+The guard answers doors; these two answer questions. They use its parts, so that both judge the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jupyter_qguard import __version__
+from jupyter_qguard.cli.report import Report
+from jupyter_qguard.errors import KeepError, LedgerError
+from jupyter_qguard.guard import Guard, Request, kept_items
+from jupyter_qguard.ledger.event import Event, stamp
+from jupyter_qguard.ledger.ledger import Ledger
+from jupyter_qguard.messages import describe_redaction, finding_rows, unchecked_rows
+from jupyter_qguard.policy.decide import decide
+from jupyter_qguard.policy.model import Action, Context, Decision
+from jupyter_qguard.scan.scanner import Redaction, Scan, scan_bytes
+from jupyter_qguard.settings import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One file judged: nothing changed, kept or recorded. Not affected by the policy's mode."""
+
+    scan: Scan
+    decision: Decision
+    policy: Policy
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Return the findings as contract §5 objects."""
+        return finding_rows(self.decision.judged)
+
+    @property
+    def unchecked(self) -> list[dict[str, Any]]:
+        """Return the parts that could not be looked into."""
+        return unchecked_rows(self.decision.unchecked)
+
+    def to_cut(self) -> list[int]:
+        """Return the indexes of the findings that ``qguard redact`` cuts out.
+
+        In a notebook those that policy redacts or stops. A text file is never rewritten at a door, so there
+        policy only warns or blocks; asked to, everything goes but what is allowed and what is a mere guess.
+        """
+        least = Action.REDACT if self.scan.kind == "notebook" else Action.WARN
+        return [
+            number
+            for number, item in enumerate(self.decision.judged)
+            if item.action >= Action.REDACT or (item.action >= least and item.finding.rule.tier != "generic")
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a redaction gave: the new bytes, the ids of values kept, and the line that says what was done."""
+
+    content: bytes
+    kept: tuple[str, ...]
+    message: str
+
+
+def look(guard: Guard, data: bytes, path: str) -> Look:
+    """Judge bytes as door ``commit``. ``path`` is relative to the guard's root. Raises what the scanner raises."""
+    policy = guard.policies.effective(path)
+    scan = scan_bytes(data, name=path, key=guard.key)
+    return Look(scan, decide(scan.findings, scan.unchecked, Context("commit", path, scan.kind), policy), policy)
+
+
+def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool) -> Cut:
+    """Cut the chosen findings out; keep first what would be lost, then record, then hand the bytes back.
+
+    ``record`` False: the record is made where it can be (a git filter must not fail for a read-only home).
+    Raises KeepError, LedgerError and RedactionError: then nothing must be written.
+    """
+    redaction = seen.scan.redact(chosen)
+    kept = _keep(guard, seen, redaction, request) if request.sole_copy else ()
+    decision = replace(seen.decision, action=Action.REDACT)
+    with contextlib.nullcontext() if record else contextlib.suppress(LedgerError):
+        guard.ledger.append(
+            guard.event(request, seen.scan.kind, Action.REDACT, decision.mode, decision, seen.policy.digest)
+        )
+    taken = [decision.judged[number] for number in chosen]
+    if not isinstance(redaction.content, bytes):
+        raise TypeError("bytes went in, so bytes come out")
+    message = describe_redaction(request.door, taken, kept=bool(kept), not_kept=False)
+    return Cut(redaction.content, kept, message)
+
+
+def bypass(ledger: Ledger, report: Report) -> None:
+    """Record that findings were let through because the mode is ``off``. Raises LedgerError."""
+    keys = ("rule", "action", "cell_index", "cell_id", "field", "line", "column")
+    ledger.append(
+        *(
+            Event(
+                time=stamp(),
+                door="commit",
+                path=item.path,
+                action=item.verdict,
+                mode="off",
+                kind="",
+                findings=[{key: row[key] for key in keys} | {"id8": row["fingerprint"][:8]} for row in item.findings],
+                version=__version__,
+                note="qguard scan: let through, mode off",
+            )
+            for item in report.files
+            if item.findings
+        )
+    )
+
+
+def _keep(guard: Guard, seen: Look, redaction: Redaction, request: Request) -> tuple[str, ...]:
+    """Keep what is about to be replaced. A plain file is all source: a person wrote it."""
+    removed = redaction.removed
+    if seen.scan.kind != "notebook":
+        removed = tuple(replace(entry, source=True) for entry in removed)
+    items = kept_items(removed, request.path)
+    if not items:
+        return ()
+    if guard.keeper is None:
+        raise KeepError(
+            "On a Hub no value can be kept, and this would replace the only copy.",
+            "Nothing was changed; use -o to write a redacted copy instead.",
+        )
+    return guard.keeper.keep(items)

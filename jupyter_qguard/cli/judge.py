@@ -1,0 +1,124 @@
+"""Judging on behalf of a shell: which policy root a file belongs to, and a report row for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_qguard.cli.exits import os_reason, place
+from jupyter_qguard.cli.files import STDIN, Chosen, relative, root_of
+from jupyter_qguard.cli.names import harmless, shown
+from jupyter_qguard.cli.report import FileReport
+from jupyter_qguard.errors import ConfigError, QGuardError
+
+if TYPE_CHECKING:
+    from jupyter_qguard.cli.asked import Look
+    from jupyter_qguard.guard import Guard
+
+GIANT = 256 * 1024 * 1024
+"""Bytes. A file this large, met while walking a folder, is not read unless it is a notebook; it is ``unchecked``."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges bytes as door ``commit``. Guards are built once per policy root.
+
+    ``shared_ids`` False: ids are published only where ``QGUARD_INSTALLATION_KEY`` makes machines agree
+    (contract §4), and the folder of this installation is not touched.
+    """
+
+    cwd: Path
+    env: Mapping[str, str]
+    policy_file: Path | None = None
+    own_key: bool = True
+    _guards: dict[Path, Guard] = field(default_factory=dict)
+
+    def guard(self, root: Path) -> Guard:
+        """Return the guard of one policy root. Raises ConfigError for a policy that cannot be used."""
+        found = self._guards.get(root)
+        if found is None:
+            from jupyter_qguard import guard as guards
+
+            found = guards.build(root, self.env, policy_file=self.policy_file)
+            if not self.own_key and not self.env.get("QGUARD_INSTALLATION_KEY"):
+                found.key = None
+            self._guards[root] = found
+        return found
+
+    def look(self, data: bytes, path: str, root: Path) -> Look:
+        """Judge bytes without changing, keeping or recording anything. ``path`` is relative to ``root``.
+
+        Raises ConfigError where a policy file that applies is wrong: unlike a server that is already running,
+        a command can wait until it is corrected.
+        """
+        from jupyter_qguard.cli import asked
+
+        guard = self.guard(root)
+        look = asked.look(guard, data, path)
+        problems = guard.policies.problems
+        if len(problems) > (look.policy.on_failure == "warn"):
+            raise ConfigError(harmless(problems[0]), "Nothing was judged by it; see `qguard policy check`.")
+        return look
+
+    def report(self, data: bytes, label: str, path: str, root: Path) -> FileReport:
+        """Judge bytes and return their row. A failure of the scanner is that file's problem, not the run's."""
+        self.guard(root)  # an installation or policy that does not work is told once, not per file
+        try:
+            look = self.look(data, path, root)
+        except QGuardError as error:
+            if error.code == "config":
+                raise
+            return unjudged(label, error.sentence(), len(data))
+        except MemoryError:
+            return unjudged(label, "out of memory. Judge it alone, or with -j 1.", len(data))
+        except Exception as error:  # its text may quote the content
+            return unjudged(label, f"the scanner failed on it ({place(error)}). Run `qguard doctor`.", len(data))
+        return from_look(look, label, len(data))
+
+    def stdin(self, named: str | None) -> tuple[str, str, Path]:
+        """Return (label, path below the root, root) for what comes from stdin; ``named`` is ``--path``."""
+        if named is None:
+            return STDIN, STDIN, self.cwd
+        root = root_of(Path(named), self.cwd)
+        return shown(named), _utf8(relative(Path(named), root, self.cwd)), root
+
+    def file(self, chosen: Chosen, *, walked: bool = True) -> FileReport:
+        """Read and judge one file."""
+        if chosen.problem:
+            return unjudged(chosen.label, chosen.problem)
+        if walked and chosen.size > GIANT and chosen.path.suffix != ".ipynb":
+            reason = f"larger than {GIANT // 2**20} MiB; name it on the command line to have it read"
+            return FileReport(chosen.label, "warn", unchecked=[{"field": None, "reason": reason}], size=chosen.size)
+        try:
+            data = chosen.path.read_bytes()
+        except OSError as error:
+            return unjudged(chosen.label, f"{os_reason(error)}. Check the file and its permissions.")
+        root = root_of(chosen.path, self.cwd)
+        return self.report(data, chosen.label, _utf8(relative(chosen.path, root, self.cwd)), root)
+
+
+def from_look(look: Look, label: str, size: int) -> FileReport:
+    """Return the report row of one judged file."""
+    return FileReport(
+        label,
+        str(look.decision.action),
+        findings=look.findings,
+        unchecked=look.unchecked,
+        because=[item.because for item in look.decision.judged],
+        mode=look.decision.mode,
+        problem=harmless(look.scan.problem) if look.scan.problem else "",
+        size=size,
+    )
+
+
+def unjudged(label: str, problem: str, size: int = 0) -> FileReport:
+    """Return the row of a file that could not be judged at all: unsure means no, so its verdict is ``block``."""
+    return FileReport(label, "block", problem=problem, size=size)
+
+
+def _utf8(path: str) -> str:
+    """Policy globs and the record want text; bytes that are no UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

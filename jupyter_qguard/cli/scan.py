@@ -1,0 +1,128 @@
+"""``qguard scan``: judge files, folders, the index or stdin; change nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from jupyter_qguard.cli import exits
+from jupyter_qguard.cli.files import STDIN, select
+from jupyter_qguard.cli.judge import Judge, unjudged
+from jupyter_qguard.cli.names import shown
+from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
+
+
+@click.command("scan", short_help="Judge files and folders; change nothing.")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
+@click.option(
+    "--fail-on",
+    type=click.Choice(ACTIONS[1:]),
+    default="redact",
+    show_default=True,
+    help="Exit 1 from this action upwards.",
+)
+@click.option("--explain", is_flag=True, help="Add each rule's reason and the setting that decided.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
+)
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the report to FILE.")
+@click.option("--policy", "policy_file", type=click.Path(), metavar="FILE", help="Use FILE as the project's policy.")
+@click.option("--staged", is_flag=True, help="Judge what git's index will commit, not the work tree.")
+@click.option("--path", "named", metavar="PATH", help="Judge stdin as the file PATH (for policy and kind).")
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), metavar="N", help="Worker processes. [default: by CPUs]")
+def command(
+    paths: tuple[str, ...],
+    fail_on: str,
+    explain: bool,
+    form: str,
+    output: str | None,
+    policy_file: str | None,
+    staged: bool,
+    named: str | None,
+    jobs: int | None,
+) -> int:
+    """Judge files and folders; change nothing.
+
+    PATH is a file, a folder (walked whole, without .git, node_modules, virtual environments and
+    tools' caches; what was skipped is said) or - for stdin. Everything is judged as it would be
+    on its way into a commit.
+    """
+    began = time.perf_counter()
+    judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None)
+    if named is not None and (staged or STDIN not in paths):
+        raise exits.UsageError("--path names what comes from stdin.", "Use it with -.")
+    report = _staged(judge, paths) if staged else _named(judge, paths, named, jobs)
+    report.fail_on = fail_on
+    report.number()
+    report.seconds = time.perf_counter() - began
+    _write(report, form, output, explain)
+    if any(item.mode == "off" for item in report.files) and report.code == exits.FOUND:
+        return _bypassed(judge, report)
+    return report.code
+
+
+def _bypassed(judge: Judge, report: Report) -> int:
+    """Let a commit pass because the policy's mode is off; a bypass is recorded, or it is none (LedgerError)."""
+    from jupyter_qguard import paths
+    from jupyter_qguard.cli.asked import bypass
+    from jupyter_qguard.ledger.ledger import Ledger
+
+    bypass(Ledger(paths.data_dir(judge.env), env=judge.env), report)
+    exits.say("qguard: the policy's mode is off, so these findings stop nothing; this bypass is recorded.")
+    return exits.CLEAN
+
+
+def _named(judge: Judge, paths: tuple[str, ...], named: str | None, jobs: int | None) -> Report:
+    if not paths:
+        raise exits.UsageError("Nothing to judge was named.", "Name files or folders, - for stdin, or use --staged.")
+    from jupyter_qguard.cli import pool
+
+    first: list[FileReport] = []
+    if STDIN in paths:
+        first.append(judge.report(sys.stdin.buffer.read(), *judge.stdin(named)))
+    selection = select([path for path in paths if path != STDIN])
+    given = frozenset(shown(path) for path in paths)
+    reports = pool.judge_all(judge, selection.files, given, pool.workers(jobs, selection.files))
+    report = Report(first + reports, skipped=[(item.path, item.reason) for item in selection.skipped])
+    if not report.files:
+        report.notes.append("No files were found there.")
+    return report
+
+
+def _staged(judge: Judge, paths: tuple[str, ...]) -> Report:
+    from jupyter_qguard.cli import gitindex
+
+    if STDIN in paths:
+        raise exits.UsageError("--staged reads git's index, so - (stdin) cannot go with it.")
+    top = gitindex.toplevel(judge.cwd)
+    entries = gitindex.staged(judge.cwd, paths)
+    report = Report([])
+    for entry in entries:
+        if entry.conflict:
+            problem = "it has an unresolved merge conflict. Resolve it and stage it again."
+            report.files.append(unjudged(shown(entry.path), problem))
+        elif not entry.readable:
+            report.skipped.append((shown(entry.path), "a link or submodule"))
+    readable = [entry for entry in entries if entry.readable and not entry.conflict]
+    for entry, data in gitindex.contents(top, readable):
+        report.files.append(judge.report(data, shown(entry.path), shown(entry.path), top))
+    if not entries:
+        report.notes.append("Nothing is staged there.")
+    return report
+
+
+def _write(report: Report, form: str, output: str | None, explain: bool) -> None:
+    from jupyter_qguard.cli.report_text import to_text, wants_colour
+
+    colour = not output and wants_colour(sys.stdout, os.environ)
+    text = to_json(report) + "\n" if form == "json" else to_text(report, colour=colour, explain=explain)
+    if output:
+        from jupyter_qguard.cli.output import write_atomically
+
+        write_atomically(Path(output), text.encode("utf-8", "backslashreplace"))
+    else:
+        sys.stdout.write(text)
