@@ -11,7 +11,7 @@ from jupyter_qguard.policy.decide import decide
 from jupyter_qguard.policy.model import Action, Context, Door, FileKind
 from jupyter_qguard.scan.finding import Address, Finding, Rule, Tier
 
-RULES = frozenset({"ibm-cloud-api-key", "github-token", "high-entropy-string", "jwt"})
+RULES = frozenset({"ibm-cloud-api-key", "github-token", "high-entropy-string", "json-web-token"})
 
 
 @dataclass

@@ -33,12 +33,12 @@ def test_without_a_file_every_row_is_a_default(world: World) -> None:
 
 def test_rows_name_file_line_floor_and_who(world: World) -> None:
     system = world.write("system", 'mode = "enforce"\non_failure = "refuse"\n[content]\nsource = "redact"\n')
-    user = world.write("user", '[content]\nsource = "allow"\n\noutput = "warn"\n[rules]\njwt = "redact"\n')
+    user = world.write("user", '[content]\nsource = "allow"\n\noutput = "warn"\n[rules]\njson-web-token = "redact"\n')
     project = world.write(
         "root",
         '[content]\nmetadata = "block"\noutput = "allow"\n[doors]\nexport = { source = "block" }\n'
         '[[paths]]\nmatch = "courses/**"\ntext = "allow"\nreason = "teaching"\nowner = "me"\nexpires = 2026-01-01\n'
-        'rules = { jwt = "block" }\ndoors = { save = { text = "warn" } }\n',
+        'rules = { json-web-token = "block" }\ndoors = { save = { text = "warn" } }\n',
     )
     found = rows(world, "courses/a.py")
     assert found["mode"].who == found["on_failure"].who == ADMIN
@@ -51,14 +51,14 @@ def test_rows_name_file_line_floor_and_who(world: World) -> None:
     assert output.note == "project qguard.toml says allow, which lowers nothing"
     assert (found["content.metadata"].file, found["content.metadata"].line) == (project, 2)
     assert (found["doors.export.source"].value, found["doors.export.source"].line) == ("block", 5)
-    assert (found["rules.jwt"].value, found["rules.jwt"].line) == ("redact", 6)
+    assert (found["rules.json-web-token"].value, found["rules.json-web-token"].line) == ("redact", 6)
     text = found["paths[courses/**].text"]
     assert (text.value, text.line, text.note) == (
         "allow",
         8,
         "matches this file; ran out on 2026-01-01, so it only tightens",
     )
-    assert found["paths[courses/**].rules.jwt"].value == "block"
+    assert found["paths[courses/**].rules.json-web-token"].value == "block"
     assert found["paths[courses/**].doors.save.text"].line == 13
     assert rows(world, "b.py")["paths[courses/**].text"].note.startswith("does not match this file")
 

@@ -13,7 +13,7 @@ from policy_world import RULES, World
 from jupyter_qguard import settings
 from jupyter_qguard.errors import ConfigError
 from jupyter_qguard.policy.model import Action
-from jupyter_qguard.settings import reader
+from jupyter_qguard.settings import Query, reader
 
 STRICT = '[content]\nsource = "block"\n'
 
@@ -303,3 +303,36 @@ def test_many_threads_see_whole_policies_while_a_file_changes(world: World) -> N
         thread.join()
     assert failures == []
     assert seen <= {Action.BLOCK, Action.HOLD}
+
+
+def test_the_policy_of_the_readers_first_example_holds_with_the_real_rules(world: World) -> None:
+    from jupyter_qguard.scan import rules
+
+    world.write(
+        "user",
+        'version = 1\nmode = "enforce"\non_failure = "refuse"\n[content]\nsource = "redact"\noutput = "redact"\n'
+        'metadata = "redact"\ntext = "warn"\nopaque = "warn"\n[doors]\nupload = { text = "block" }\n'
+        'commit = { text = "block" }\n[rules]\nibm-cloud-api-key = "redact"\n'
+        '[[paths]]\nmatch = "courses/**"\ntext = "allow"\nreason = "teaching keys"\nowner = "platform@lab.example"\n'
+        "expires = 2027-01-01\n",
+    )
+    policies = world.load(known_rules=frozenset(rules.ALL))
+    assert (policies.problems, policies.notices) == ((), ())
+    assert world.judge("upload", "text", "courses/a.py", policies=policies)[0] is Action.ALLOW
+    assert world.judge("upload", "text", "a.py", policies=policies)[0] is Action.BLOCK
+    assert RULES - frozenset(rules.ALL) <= {"high-entropy-string"}, "the other tests use rules that exist"
+
+
+@pytest.mark.parametrize(
+    "path", ["a\0b/x.ipynb", "\ud800/x.ipynb", "n" * 5000 + "/x.ipynb", "", "/", "..", "a//./b/", "a/" * 600]
+)
+def test_no_path_is_too_odd_to_have_a_policy(world: World, path: str) -> None:
+    world.write("root", STRICT + '[[paths]]\nmatch = "**/x.ipynb"\noutput = "block"\n')
+    policy = world.load().effective(path)
+    assert policy.judge(Query("save", "source")).action is Action.BLOCK
+    assert len(policy.digest) == 64
+    assert policy.explain()
+
+
+def test_a_home_that_is_no_folder_has_no_file(world: World) -> None:
+    assert world.judge(policies=world.load(user_dir=Path(os.devnull)))[0] is Action.REDACT

@@ -18,7 +18,7 @@ from jupyter_qguard.settings.stack import REFUSED, Query, Special, Stack
 from jupyter_qguard.settings.words import ACTIONS, CONTENT, DOORS, PLAIN_ACTIONS, PLAIN_CONTENT, Action, Role
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-RULES = ("jwt", "github-token", "high-entropy-string")
+RULES = ("json-web-token", "github-token", "high-entropy-string")
 FILES = ("a.ipynb", "courses/a.ipynb", "courses/b/a.py", "x.zip")
 PATTERNS = ("**", "courses/**", "*.ipynb", "*.zip", "/nowhere")
 some_doors = st.sampled_from(DOORS)
@@ -117,7 +117,7 @@ def test_one_more_floor_never_loosens_what_a_user_asked_for(
     """Where the user names a value at the deciding level, a further system file can only raise it."""
     user = replace(user, values=replace(user.values, rules=dict.fromkeys(RULES, Action.BLOCK)), paths=())
     more = replace(more, paths=())
-    query = replace(query, rule="jwt")
+    query = replace(query, rule="json-web-token")
     before = action(stack(replace(system, paths=()), user, project=project), query)
     assert action(stack(more, replace(system, paths=()), user, project=project), query) >= before
 
@@ -196,7 +196,7 @@ def _parsed(text: str, section: tuple[str, ...] = ()) -> None:
             assert problem.sentence()
         if found is not None:
             layers = stack(found) if role != "project" else stack(project=found)
-            assert layers.judge(Query("save", "source", "courses/a.ipynb", "jwt"), NOW).action in Action
+            assert layers.judge(Query("save", "source", "courses/a.ipynb", "json-web-token"), NOW).action in Action
             assert len(layers.digest) == 64
 
 

@@ -34,7 +34,7 @@ def test_paths_beat_rules_beat_doors_beat_content(world: World) -> None:
     text += '[rules]\ngithub-token = "hold"\n'
     world.write("user", text)
     assert world.judge() == (Action.HOLD, "rules.github-token (user qguard.toml)")
-    assert world.judge(rule="jwt")[0] is Action.REDACT
+    assert world.judge(rule="json-web-token")[0] is Action.REDACT
     text += f'[[paths]]\nmatch = "courses/**"\nsource = "warn"\n{REASONED}'
     world.write("user", text)
     assert world.judge() == (Action.HOLD, "rules.github-token (user qguard.toml)")
@@ -45,14 +45,14 @@ def test_inside_an_entry_rules_beat_doors_beat_content_and_the_last_match_wins(w
     world.write(
         "user",
         f'[[paths]]\nmatch = "a/**"\nsource = "warn"\ndoors = {{ export = {{ source = "block" }} }}\n'
-        f'rules = {{ jwt = "allow" }}\n{REASONED}[[paths]]\nmatch = "*.ipynb"\noutput = "block"\n'
+        f'rules = {{ json-web-token = "allow" }}\n{REASONED}[[paths]]\nmatch = "*.ipynb"\noutput = "block"\n'
         f'[[paths]]\nmatch = "a/last.ipynb"\nsource = "allow"\n{REASONED}',
     )
     assert world.judge(path="a/x.ipynb")[0] is Action.WARN
     assert world.judge("export", path="a/x.ipynb")[0] is Action.BLOCK
-    assert world.judge("export", path="a/x.ipynb", rule="jwt")[0] is Action.ALLOW
+    assert world.judge("export", path="a/x.ipynb", rule="json-web-token")[0] is Action.ALLOW
     assert world.judge(path="a/x.ipynb", content="output")[0] is Action.BLOCK
-    assert world.judge(path="a/last.ipynb", rule="jwt")[0] is Action.ALLOW
+    assert world.judge(path="a/last.ipynb", rule="json-web-token")[0] is Action.ALLOW
 
 
 def test_a_user_file_may_lower_but_not_below_the_floor(world: World) -> None:
@@ -75,7 +75,7 @@ def test_no_path_entry_of_a_user_or_project_goes_below_the_floor(world: World) -
     world.write("user", entry)
     world.write("root", entry)
     assert world.judge()[0] is Action.REDACT
-    assert world.judge(rule="jwt")[0] is Action.ALLOW
+    assert world.judge(rule="json-web-token")[0] is Action.ALLOW
 
 
 def test_a_floor_rule_of_redact_keeps_its_meaning_for_plain_files(world: World) -> None:
@@ -86,10 +86,10 @@ def test_a_floor_rule_of_redact_keeps_its_meaning_for_plain_files(world: World) 
 
 
 def test_a_project_tightens_and_weakens_only_with_reason_and_owner(world: World) -> None:
-    world.write("root", '[content]\nsource = "block"\noutput = "allow"\n[rules]\njwt = "warn"\n')
+    world.write("root", '[content]\nsource = "block"\noutput = "allow"\n[rules]\njson-web-token = "warn"\n')
     assert world.judge() == (Action.BLOCK, "content.source (project qguard.toml)")
     assert world.judge(content="output")[0] is Action.REDACT
-    assert world.judge(rule="jwt", content="output")[0] is Action.REDACT
+    assert world.judge(rule="json-web-token", content="output")[0] is Action.REDACT
     world.write("root", f'[[paths]]\nmatch = "x/*"\nsource = "allow"\n{REASONED}')
     assert world.judge(path="x/a.ipynb") == (Action.ALLOW, "paths[x/*].source (project qguard.toml)")
     assert world.judge(path="y/a.ipynb")[0] is Action.REDACT
@@ -115,15 +115,15 @@ def test_a_tightening_entry_needs_no_reason(world: World) -> None:
 
 def test_rule_actions_on_plain_files(world: World) -> None:
     """`redact` means the kind's action and never less than the door's; `hold` refuses."""
-    world.write("user", '[rules]\ngithub-token = "redact"\njwt = "hold"\nibm-cloud-api-key = "warn"\n')
+    world.write("user", '[rules]\ngithub-token = "redact"\njson-web-token = "hold"\nibm-cloud-api-key = "warn"\n')
     assert world.judge("save", "text", "a.py") == (Action.WARN, "rules.github-token (user qguard.toml)")
     assert world.judge("upload", "text", "a.py")[0] is Action.BLOCK
-    assert world.judge("save", "text", "a.py", "jwt")[0] is Action.BLOCK
+    assert world.judge("save", "text", "a.py", "json-web-token")[0] is Action.BLOCK
     assert world.judge("upload", "text", "a.py", "ibm-cloud-api-key")[0] is Action.WARN
     world.write("user", '[rules]\ngithub-token = "redact"\n[content]\ntext = "block"\n[doors]\nupload={text="warn"}\n')
     assert world.judge("upload", "text", "a.py")[0] is Action.BLOCK
     assert world.judge("save", "text", "a.py")[0] is Action.BLOCK
-    assert world.judge("upload", "text", "a.py", "jwt")[0] is Action.WARN
+    assert world.judge("upload", "text", "a.py", "json-web-token")[0] is Action.WARN
 
 
 def test_what_cannot_be_cut_out(world: World) -> None:
@@ -172,9 +172,9 @@ def test_entropy_rules_never_inherit_but_may_be_named(world: World) -> None:
 
 def test_a_decision_is_as_strict_as_its_strictest_part_and_carries_the_mode(world: World) -> None:
     world.env["QGUARD_MODE"] = "observe"
-    world.write("user", '[rules]\njwt = "hold"\n')
+    world.write("user", '[rules]\njson-web-token = "hold"\n')
     policy = world.load().effective("a.ipynb")
-    some = [finding("source"), finding("source", "jwt"), finding("output", "high-entropy-string", "generic")]
+    some = [finding("source"), finding("source", "json-web-token"), finding("output", "high-entropy-string", "generic")]
     decision = decide(some, [Unchecked("x", "y")], Context("save", "a.ipynb", "notebook"), policy)
     assert [str(one.action) for one in decision.judged] == ["redact", "hold", "warn"]
     assert (decision.action, decision.mode, decision.code, decision.acts) == (Action.HOLD, "observe", "held", False)

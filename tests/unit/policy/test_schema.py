@@ -41,7 +41,7 @@ def check(tmp_path: Path, text: str, role: Role | None = None) -> list[Problem]:
         ('[doors.save]\ntexts = "block"\n', 2, "doors.save.texts", "Did you mean text?"),
         ('[rules]\nibm-cloud-apikey = "block"\n', 2, "rules.ibm-cloud-apikey", "Did you mean ibm-cloud-api-key?"),
         ('[rules]\nquite-other = "block"\n', 2, "rules.quite-other", "`qguard rules list` shows every rule."),
-        ('[rules]\n"jwt" = "never"\n', 2, "rules.jwt", "must be one of"),
+        ('[rules]\n"json-web-token" = "never"\n', 2, "rules.json-web-token", "must be one of"),
         ('mode = "off"\n', 1, "mode", "does not count in a project file. Move it to qguard.toml in your Jupyter"),
         ('on_failure = "warn"\n', 1, "on_failure", "does not count in a project file."),
         ('[paths]\nmatch = "a"\n', 1, "paths", "Write [[paths]] above each entry."),
@@ -56,7 +56,12 @@ def check(tmp_path: Path, text: str, role: Role | None = None) -> list[Problem]:
         ('[[paths]]\nmatch="a"\nsource="warn"\nowner="x"\n', 3, "paths[0].source", "which needs reason."),
         ('[[paths]]\nmatch="a"\ntext="warn"\n', 3, "paths[0].text", "which needs reason and owner."),
         ('[[paths]]\nmatch="a"\nreason=" "\nowner="x"\ntext="warn"\n', 5, "paths[0].text", "which needs reason."),
-        ('[[paths]]\nmatch="a"\n[paths.rules]\njwt="allow"\n', 4, "paths[0].rules.jwt", "weakens the default"),
+        (
+            '[[paths]]\nmatch="a"\n[paths.rules]\njson-web-token="allow"\n',
+            4,
+            "paths[0].rules.json-web-token",
+            "weakens the default",
+        ),
         ('[[paths]]\nmatch="a"\ndoors={save={source="warn"}}\n', 3, "paths[0].doors.save.source", "weakens"),
     ],
 )
