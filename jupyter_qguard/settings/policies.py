@@ -177,7 +177,7 @@ class Policies:
         if self._only is not None:
             self._only.refresh()
             return self._only
-        for depth in range(len(clean) - 1, -1, -1):
+        for depth in range(max(len(clean) - 1, 0), -1, -1):
             base = "/".join(clean[:depth])
             for name in (POLICY_NAME, PYPROJECT_NAME):
                 # os.path, not Path: this runs for every folder at every save
