@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
 import secrets
 import stat
@@ -132,9 +131,9 @@ def _temporary(path: Path, data: bytes) -> Path:
     return temporary
 
 
-def sweep(path: Path) -> None:
-    """Remove what writers of ``path`` left behind when they were killed. Only for a holder of its lock."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``. Only for a holder of the lock that its writers hold."""
+    for left in folder.glob(".*.tmp"):
         _remove(left)
 
 

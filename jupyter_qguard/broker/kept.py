@@ -241,17 +241,15 @@ class KeptStore:
             return []
         reasons = []
         for home in self._homes:
-            reason = home.why_not()
-            if reason is None:
-                try:
-                    placed = [(replace(record, home=home.name), text) for record, text in entries]
-                    boxes = home.put(placed)
-                    return [replace(record, box=box) for (record, _), box in zip(placed, boxes, strict=True)]
-                except KeepError as error:
-                    reason = error.message.rstrip(".")
-            reasons.append(reason)
+            placed = [(replace(record, home=home.name), text) for record, text in entries]
+            try:
+                boxes = home.put(placed)
+            except KeepError as error:
+                reasons.append(error.message)
+                continue
+            return [replace(record, box=box) for (record, _), box in zip(placed, boxes, strict=True)]
         raise KeepError(
-            f"There is no place to keep a value that would be taken out: {'; '.join(reasons)}.",
+            f"There is no place to keep a value that would be taken out. {' '.join(reasons)}",
             "Nothing was changed. 'qguard doctor' shows where values can be kept.",
         )
 

@@ -110,7 +110,7 @@ class RecordFile:
         """Replace the file, durable on return."""
         lines = [record.line() for record in records] + [line + b"\n" for line in bad]
         files.write_private(self.path, b"".join(lines))
-        files.sweep(self.path)  # under the lock nobody else is writing: what lies there is from a crash
+        files.sweep(self.folder)  # under the lock nobody else is writing: what lies there is from a crash
 
 
 def _canonical(plain: dict[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ class NoBackend:
 
     name = "none"
 
-    def __init__(self, reason: str = "QGUARD_KEEP=none says that nothing is kept") -> None:
+    def __init__(self, reason: str = "QGUARD_KEEP=none says so") -> None:
         self._reason = reason
 
     def why_not(self) -> str | None:
@@ -30,4 +30,4 @@ class NoBackend:
         """Nothing is here."""
 
     def _error(self) -> KeepError:
-        return KeepError(f"There is no place to keep a value: {self._reason}.", "Unset QGUARD_KEEP to keep values.")
+        return KeepError(f"Nothing is kept: {self._reason}.", "Unset QGUARD_KEEP to keep values.")

@@ -52,7 +52,7 @@ class SealedFile:
         return None
 
     def put(self, entries: Sequence[tuple[Record, Secret]]) -> list[str]:
-        cipher = _cipher(self._read_key(create=True))
+        cipher = _cipher(self._read_key(create=True))  # no probe first: a save pays for one flush, not two
         boxes = []
         for record, text in entries:
             nonce = secrets.token_bytes(_NONCE_LENGTH)
@@ -105,8 +105,12 @@ class SealedFile:
 
 def _cipher(key: bytes):  # type: ignore[no-untyped-def]
     """Return the cipher; imported here, since it costs tens of milliseconds that no start-up should pay."""
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+    except Exception:
+        raise KeepError(
+            "The sealed file cannot be used: the package 'cryptography' cannot be loaded.", "Install it anew."
+        ) from None
     return ChaCha20Poly1305(key)
 
 

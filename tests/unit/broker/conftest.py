@@ -39,7 +39,7 @@ class MemoryBackend:
         return self.reason
 
     def put(self, entries: Sequence[tuple[Record, Secret]]) -> list[str]:
-        if self.refuses:
+        if self.refuses or self.reason:
             raise KeepError("The keyring refused.")
         boxes = [secrets.token_hex(4) for _ in entries]
         self.values |= {box: text for box, (_, text) in zip(boxes, entries, strict=True)}

@@ -377,3 +377,16 @@ def test_nothing_heavy_is_imported_before_the_first_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_cryptography_nothing_is_half_kept(
+    tmp_path: Path, item: Make, memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    memory.refuses = True
+    memory.reason = "it is locked"
+    store = KeptStore(tmp_path, {}, keyring=memory)
+    assert store.available() == "it is locked; the package 'cryptography' cannot be loaded"
+    with pytest.raises(KeepError, match=r"no place .* refused\. .*'cryptography' cannot be loaded\.$"):
+        store.keep([item()])
+    assert store.list() == []

@@ -40,7 +40,7 @@ class FakeKeyring(KeyringBackend):
     def set_password(self, service: str, username: str, password: str) -> None:
         self.calls += 1
         if self.hang is not None:
-            self.hang.wait(20)
+            self.hang.wait(60)
         if self.calls == self.breaks_at:
             raise RuntimeError(f"cannot store {password}")
         self.values[service, username] = password[:50] if self.truncates else password
@@ -53,13 +53,13 @@ class FakeKeyring(KeyringBackend):
 
 
 @pytest.fixture
-def use() -> Iterator[Callable[[Any], OsKeyring]]:
+def use() -> Iterator[Callable[..., OsKeyring]]:
     before = keyring.get_keyring()
 
-    def choose(backend: Any) -> OsKeyring:
+    def choose(backend: Any, seconds: float = 20) -> OsKeyring:
         keyring.set_keyring(backend)
         os_keyring.forget_verdict()
-        return OsKeyring(probe_seconds=0.5, call_seconds=0.5)
+        return OsKeyring(probe_seconds=seconds, call_seconds=seconds)
 
     yield choose
     keyring.set_keyring(before)
@@ -181,14 +181,14 @@ def test_a_faulty_probe_refuses_in_bounded_time(use: Any, fake: FakeKeyring, fau
     if fault == "truncates":
         fake.get_password = lambda service, username: "else"  # type: ignore[method-assign]
     fake.hang = threading.Event() if fault == "hangs" else None
-    home = use(fake)
+    home = use(fake, 0.5) if fake.hang else use(fake)
     start = time.monotonic()
     reason = home.why_not()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     assert {"breaks": "refused", "truncates": "give a probe", "hangs": "did not answer"}[fault] in reason
-    start = time.monotonic()
-    assert OsKeyring().why_not() == reason  # the verdict stands for the process
-    assert time.monotonic() - start < 0.2
+    calls = fake.calls
+    assert OsKeyring().why_not() == reason
+    assert fake.calls == calls  # the verdict stands for the process
     if fake.hang:
         fake.hang.set()
 
@@ -210,17 +210,17 @@ def test_a_batch_is_stored_whole_or_not_at_all(use: Any, fake: FakeKeyring) -> N
 
 
 def test_a_keyring_that_hangs_later_gives_way_to_the_file(use: Any, fake: FakeKeyring, tmp_path: Any) -> None:
-    store = KeptStore(tmp_path, {}, keyring=use(fake))
+    store = KeptStore(tmp_path, {}, keyring=use(fake, 2))
     one, two = (KeptItem(id8, "r", "p", None, Secret(id8 * 4)) for id8 in ("0000000a", "0000000b"))
     store.keep([one])
     assert len(fake.values) == 1
     fake.hang = threading.Event()
     start = time.monotonic()
     store.keep([two])
-    assert time.monotonic() - start < 3
-    start = time.monotonic()
+    assert time.monotonic() - start < 10
+    calls = fake.calls
     store.keep([KeptItem("0000000c", "r", "p", None, Secret("c" * 20))])
-    assert time.monotonic() - start < 0.4  # asked once, not at each save
+    assert fake.calls == calls  # asked once, not at each save
     assert store.reveal("0000000b") == two.text
     with pytest.raises(KeepError, match="did not answer"):
         store.reveal("0000000a")

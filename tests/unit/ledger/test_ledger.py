@@ -215,7 +215,7 @@ def test_a_locked_ledger_is_an_error_in_bounded_time(ledger: Ledger, tmp_path: P
     else:
         with files.FileLock(folder / "decisions.jsonl.lock"), pytest.raises(LedgerError, match="locked"):
             ledger.append(event("lost"))
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
     ledger.append(event("kept"))
     assert [one.path for one in ledger.decisions()] == ["kept", "a.ipynb"]
 
