@@ -51,7 +51,7 @@ DETECTORS = (
     token(
         DWAVE,
         DWAVE.title,
-        r"(?<![A-Za-z0-9_/+=.-])DEV-(?P<core>[0-9a-f]{40})(?![A-Za-z0-9_/+=-])",
+        r"(?<![A-Za-z0-9])DEV-(?P<core>[0-9a-f]{40})(?![A-Za-z0-9_/+=-])",
         anchor=r"DEV-[0-9a-f]{40}",
         true=('Client.from_config(token="⟦DEV-<h40>⟧")', "token = ⟦DEV-<h40>⟧", "m=\x1b[0m'⟦DEV-<h40>⟧'"),
         false=("DEV-1.4.2", "DEV-" + "x" * 40, "DEV-<h12>"),
@@ -91,7 +91,7 @@ DETECTORS = (
     token(
         "fixstars-amplify-token",
         "Fixstars Amplify token",
-        r"(?<![A-Za-z0-9_/+=.-])AE/(?P<core>[A-Za-z0-9]{32})(?![A-Za-z0-9_/+=-])",
+        r"(?<![A-Za-z0-9_/+.-])AE/(?P<core>[A-Za-z0-9]{32})(?![A-Za-z0-9_/+=-])",
         anchor=r"AE/[A-Za-z0-9]{32}",
         true=('client.token = "⟦AE/<n32>⟧"', "# client.token = '⟦AE/<n32>⟧'"),
         false=("VAE/<n32>", "models/AE/<n32>", "AE/<n20>"),
@@ -99,7 +99,7 @@ DETECTORS = (
     token(
         "qbraid-api-key",
         "qBraid API key",
-        r"(?<![A-Za-z0-9_/+=.-])qbr_(?P<core>[0-9a-f]{32,64})(?![A-Za-z0-9_])",
+        r"(?<![A-Za-z0-9_-])qbr_(?P<core>[0-9a-f]{32,64})(?![A-Za-z0-9_])",
         anchor=r"qbr_[0-9a-f]{32}",
         true=("api-key = ⟦qbr_<h64>⟧", "QbraidProvider('⟦qbr_<h32>⟧')"),
         false=("qbr_total", "qbr_<h8>"),
