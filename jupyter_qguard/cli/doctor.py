@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from jupyter_qguard.cli import checks, exits
+from jupyter_qguard.cli import checks, exits, open_doors
 from jupyter_qguard.cli.checks import Found
 from jupyter_qguard.cli.ondisk import on_disk
 from jupyter_qguard.cli.report_text import wants_colour
@@ -53,14 +53,15 @@ def doors(_env: Mapping[str, str], _root: Path) -> Iterator[Found]:
         yield Found("note", "doors", "jupyter_server is not installed here, so there are no doors to run.")
         return
     # By name: the command line does not build on the server room, it only asks whether it works.
-    self_test = importlib.import_module("jupyter_qguard.server.self_test")
-    for result in self_test.run_doors():
-        if result.holds:
-            yield Found("ok", "doors", f"{result.door}: a planted secret did not get through")
+    checkup = importlib.import_module("jupyter_qguard.server.checkup")
+    for result in checkup.run_doors():
+        if result.failure:
+            fix = "Do not run servers with this version of jupyter_server and jupyter-qguard together."
+            yield Found("broken", "doors", f"{result.manager}: {result.failure}", fix)
         else:
-            yield Found("broken", "doors", f"{result.door}: {result.reason}", "Do not run servers with this version.")
-    for entry in self_test.OPEN_DOORS:
-        yield Found("note", "doors", f"open in this version: {entry.name}", entry.close)
+            yield Found("ok", "doors", f"{result.manager}: no planted secret got through {', '.join(result.doors)}")
+    for door in open_doors.here():
+        yield Found("note", "open door", f"{door.way} ({door.id})", door.close)
 
 
 _CHECKS: dict[str, checks.Check] = {

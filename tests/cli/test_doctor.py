@@ -1,0 +1,104 @@
+"""``qguard doctor``: what it finds, what it says to do, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Run, code_cell, github_token, notebook
+
+from jupyter_qguard.cli.open_doors import OPEN
+
+BYPASSES = (ROOT / "docs" / "bypasses.md").read_text("utf-8")
+
+
+@pytest.fixture
+def enabled(home: Path, env: dict[str, str]) -> Path:
+    """A user configuration that enables the extension, as the wheel's own does."""
+    folder = home / ".jupyter" / "jupyter_server_config.d"
+    folder.mkdir(parents=True)
+    file = folder / "jupyter_qguard.json"
+    file.write_text((ROOT / "jupyter-config" / "server-config" / "jupyter_qguard.json").read_text())
+    env["JUPYTER_CONFIG_DIR"] = str(home / ".jupyter")
+    return file
+
+
+def test_all_is_well_in_a_clean_folder(qguard: Run, work: Path, enabled: Path) -> None:
+    (work / "a.ipynb").write_bytes(notebook(code_cell("1")))
+    done = qguard("doctor")
+    text = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b""), text
+    for word in ("version: jupyter-qguard", "engine: ", "policy: mode enforce", "kept values: ", "record: decisions"):
+        assert f"{word}" in text
+    for manager in ("AsyncLargeFileManager", "LargeFileManager"):
+        assert f"{manager}: no planted secret got through save, upload, copy, rename, checkpoint, restore" in text
+    assert "on disk: 1 notebooks below this folder, none with a secret" in text
+    assert "(kernel-writes)" in text
+    assert "BROKEN" not in text
+    assert "mend" not in text
+
+
+def test_notebooks_and_checkpoints_on_disk_are_counted_and_named(qguard: Run, work: Path, enabled: Path) -> None:
+    dirty = notebook(code_cell(f"t = '{github_token()}'"))
+    (work / "a.ipynb").write_bytes(dirty)
+    (work / ".ipynb_checkpoints").mkdir()
+    (work / ".ipynb_checkpoints" / "a-checkpoint.ipynb").write_bytes(dirty)
+    done = qguard("doctor")
+    assert done.returncode == 1
+    assert b"1 of them hold secrets (2 notebooks): " in done.stdout
+    assert b"1 old checkpoints hold secrets: " in done.stdout
+    assert (work / "a.ipynb").read_bytes() == dirty
+
+
+def test_an_extension_that_is_off_or_unknown_is_broken(qguard: Run, enabled: Path) -> None:
+    enabled.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"jupyter_qguard": False}}}))
+    done = qguard("doctor")
+    assert done.returncode == 2
+    assert b"switched off by" in done.stdout
+    assert b"jupyter server extension enable jupyter_qguard" in done.stdout
+
+
+def test_a_policy_with_a_typo_is_broken(qguard: Run, work: Path, enabled: Path) -> None:
+    (work / "qguard.toml").write_text('version = 1\n[content]\nsorce = "warn"\n')
+    done = qguard("doctor")
+    assert done.returncode == 2
+    assert b"qguard.toml:3" in done.stdout
+
+
+def test_observing_is_to_be_mended(qguard: Run, enabled: Path) -> None:
+    done = qguard("doctor", extra={"QGUARD_MODE": "observe"})
+    assert done.returncode == 1
+    assert b"mode observe: nothing is redacted or refused" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_a_data_folder_that_others_may_read_is_told_with_the_command(qguard: Run, home: Path, enabled: Path) -> None:
+    data = home / "data"
+    data.mkdir(mode=0o700)
+    (data / "ledger").mkdir(mode=0o755)
+    (data / "ledger").chmod(0o755)
+    done = qguard("doctor", extra={"QGUARD_DATA_DIR": str(data)})
+    assert b"chmod go-rwx" in done.stdout
+
+
+def test_nowhere_to_keep_and_nowhere_to_record(qguard: Run, home: Path, enabled: Path) -> None:
+    (home / "file").write_text("")
+    done = qguard("doctor", extra={"QGUARD_DATA_DIR": str(home / "file")})
+    assert done.returncode == 2
+    assert b"nothing can be kept" in done.stdout
+    assert b"BROKEN  record: " in done.stdout
+
+
+def test_what_is_open_is_what_the_page_says() -> None:
+    tables = BYPASSES.split("\n## ")
+    rows = {
+        match[1]
+        for part in tables
+        if part.startswith(("Leaves the server", "Reaches the disk"))
+        for match in re.finditer(r"^\| ([a-z-]+) \|.*\| not guarded \|", part, re.MULTILINE)
+    }
+    beside = {"kernel-messages", "settings-files", "leftover-backups", "old-copies", "browser-storage", "memory"}
+    assert {door.id for door in OPEN} == rows - beside
