@@ -19,6 +19,7 @@ FAMILIES = (
     "quantum.ibm",
     "quantum.vendors",
     "quantum.services",
+    "yelp_rules",
 )
 """Modules of this package, each with a tuple ``DETECTORS``; the order decides nothing."""
 

@@ -37,7 +37,7 @@ DETECTORS = (
         anchor=r"(?:AKIA|ASIA)[A-Z2-7]{16}",
         accept=_key_id,
         true=("aws_access_key_id = ⟦AKIA<216>⟧", '{"AccessKeyId": "⟦ASIA<216>⟧"}'),
-        false=("AKIA<29>EXAMPLE", "AKIAAAAAAAAAAAAAAAAA", "AKIA<220>"),
+        false=("AKIA<29>EXAMPLE", "AKIAAAAAAAAAAAAAAAAA"),
     ),
     token(
         AWS_SECRET,

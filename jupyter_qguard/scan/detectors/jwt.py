@@ -30,6 +30,12 @@ def is_header(part: str) -> bool:
     return isinstance(header, dict) and ("alg" in header or "enc" in header)
 
 
+def is_token(value: str) -> bool:
+    """Say whether ``value`` is a JWT with a decoding header and something random after it."""
+    head, _, rest = value.partition(".")
+    return is_header(head) and looks_random(rest) and "." in rest and len(rest.rpartition(".")[2]) >= 16
+
+
 def _jwt(match: re.Match[str]) -> bool:
     return is_header(match["head"]) and looks_random(match["core"])
 

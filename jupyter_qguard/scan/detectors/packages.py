@@ -93,7 +93,7 @@ DETECTORS = (
         anchor=(r"[sr]k_live_[A-Za-z0-9]{16}", r"whsec_[A-Za-z0-9+/]{32}"),
         severity="critical",
         true=("stripe.api_key = '⟦sk_live_<n24>⟧'", "⟦rk_live_<n99>⟧", "whs='⟦whsec_<n32>⟧'"),
-        false=("sk_live_xxxxxxxxxxxxxxxxxxxxxxxx", "pk_live_<n24>", "task_live_<n24>"),
+        false=("sk_live_xxxxxxxxxxxxxxxxxxxxxxxx", "pk_live_<n24>"),
     ),
     token(
         "stripe-test-key",

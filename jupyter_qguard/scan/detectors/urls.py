@@ -19,7 +19,7 @@ PASSWORD = Rule(
 )
 PRESIGNED = Rule("presigned-url", "Presigned URL", "high", "provider", "signature or session token of a presigned link")
 
-_DULL = frozenset(
+DULL = frozenset(
     [
         "user",
         "username",
@@ -43,7 +43,7 @@ _DULL = frozenset(
 
 def _password(match: re.Match[str]) -> bool:
     value = match["span"]
-    if len(value) < 3 or value.lower() in _DULL or value.lower() == match["user"].lower():
+    if len(value) < 3 or value.lower() in DULL or value.lower() == match["user"].lower():
         return False
     if re.fullmatch(r"\d{1,5}", value) and "/" in match["user"]:
         return False

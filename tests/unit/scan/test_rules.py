@@ -56,3 +56,10 @@ def test_rule_ids_are_kebab_case_and_unique():
     assert all(part.isalnum() and part == part.lower() for rule_id in rules.ALL for part in rule_id.split("-"))
     assert rules.get("github-token") is rules.ALL["github-token"]
     assert rules.get("no-such-rule") is None
+
+
+def test_the_documented_rules_are_the_real_ones():
+    from pathlib import Path
+
+    page = Path(__file__).parents[3] / "docs" / "rules.md"
+    assert page.read_text(encoding="utf-8") == rules.markdown()

@@ -88,7 +88,7 @@ DETECTORS: tuple[Detector, ...] = (
         DWAVE,
         DWAVE.title,
         rf"(?i:(?:access|refresh|id)[ _]token){ASSIGN}(?P<span>[A-Za-z0-9]{{2,6}}-[0-9a-f]{{40}})(?![A-Za-z0-9])",
-        anchor=r"[A-Za-z0-9]-[0-9a-f]{40}",
+        anchor=r"(?i)(?:access|refresh|id)[ _]token",
         true=("access_token: ⟦abc-<h40>⟧",),
         false=("abc-<h40>",),
     ),
