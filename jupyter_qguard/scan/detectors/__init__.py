@@ -20,6 +20,7 @@ FAMILIES = (
     "quantum.vendors",
     "quantum.services",
     "yelp_rules",
+    "yelp_context",
 )
 """Modules of this package, each with a tuple ``DETECTORS``; the order decides nothing."""
 
