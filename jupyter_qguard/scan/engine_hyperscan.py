@@ -26,6 +26,7 @@ class HyperscanFinder:
     def __init__(self, anchors: tuple[str, ...], cache_dir: Path | None = None) -> None:
         self._database = _load(anchors, cache_dir)
         self._local = threading.local()
+        self._count = len(anchors)
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Return (end offset, pattern index) of every anchor match. Frees the GIL while searching."""
@@ -34,9 +35,14 @@ class HyperscanFinder:
             scratch = self._local.scratch = hyperscan.Scratch(self._database)
         found: list[tuple[int, int]] = []
         add = found.append
+        last = [-2] * self._count
 
         def on_match(pattern: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            add((end, pattern))
+            # In a long run (a hex dump) one pattern ends at every byte: the first of them and each 64th will do.
+            running = last[pattern] == end - 1
+            last[pattern] = end
+            if not running or not end & 63:
+                add((end, pattern))
 
         self._database.scan(data, match_event_handler=on_match, scratch=scratch)
         return found

@@ -36,7 +36,7 @@ DETECTORS = (
         GITHUB,
         GITHUB.title,
         r"ghs_(?:[A-Za-z0-9]+_)?eyJ[\w-]{8,}\.(?P<core>[\w-]{8,}\.[\w-]{20,})",
-        anchor=r"ghs_(?:[A-Za-z0-9]{1,40}_)?eyJ[\w-]{8,2000}\.[\w-]{8}",
+        anchor=r"ghs_(?:[A-Za-z0-9]{1,40}_)?eyJ[\w-]{8,}\.[\w-]{8}",
         reach=(2400, 4000),
         true=("GH = '⟦ghs_<jwt>⟧'", "GH = '⟦ghs_<d6>_<jwt>⟧'"),
         false=("ghs_eyJhbGciOiJSUzI1NiJ9...",),

@@ -62,7 +62,7 @@ DETECTORS = (
         CLASSIC,
         CLASSIC.title,
         r"(?<![0-9A-Za-z])(?P<span>[0-9a-f]{128})(?![0-9A-Za-z])",
-        anchor=r"[^0-9A-Za-z][0-9a-f]{128}",
+        anchor=r"[0-9a-f]{128}",
         accept=_classic,
         true=(
             'IBMQ.save_account("⟦<h128>⟧")',
