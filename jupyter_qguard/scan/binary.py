@@ -42,6 +42,7 @@ _MAGIC = (
     (b"SQLite format 3\x00", "raw"),
     (b"PAR1", "raw"),
 )
+_MAGICS = tuple(magic for magic, _ in _MAGIC)
 _STREAM = re.compile(rb"stream\r?\n")
 _PDF_TEXT = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]{2,})>")
 _CHUNK = 1 << 16
@@ -88,9 +89,8 @@ class Budget:
 
 def kind_of(data: bytes) -> str | None:
     """Return what ``data`` is by its first bytes, None if unknown."""
-    for magic, kind in _MAGIC:
-        if data.startswith(magic):
-            return kind
+    if data.startswith(_MAGICS):
+        return next(kind for magic, kind in _MAGIC if data.startswith(magic))
     if len(data) > 262 and data[257:262] == b"ustar":
         return "tar"
     return None
@@ -104,11 +104,11 @@ def as_text(data: bytes) -> tuple[str, str] | None:
     return decode_text(data, latin=kind is None and not starts_like_one(data))
 
 
-def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[str]:
-    """Yield the texts in ``data``, whatever it is."""
+def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[tuple[str, bool]]:
+    """Yield (text, whether it is text as such or just bytes) of what is in ``data``, whatever it is."""
     decoded = as_text(data)
     if decoded is not None:
-        yield decoded[0]
+        yield decoded[0], True
         return
     sides = side_data(data)
     if sides is not None:
@@ -129,11 +129,11 @@ def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[str]:
     yield from raw(data)
 
 
-def raw(data: bytes) -> Iterator[str]:
+def raw(data: bytes) -> Iterator[tuple[str, bool]]:
     """Yield the printable ASCII of bytes, all else blank, and, where they look like UTF-16, without their NULs."""
-    yield data.translate(_BLANKED).decode("ascii")
+    yield data.translate(_BLANKED).decode("ascii"), False
     if data.count(b"\0") * 8 > len(data):
-        yield data.replace(b"\0", b"").translate(_BLANKED).decode("ascii")
+        yield data.replace(b"\0", b"").translate(_BLANKED).decode("ascii"), False
 
 
 def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:

@@ -26,6 +26,9 @@ _TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
 _RUN = b"a" * SHORTEST
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,}")
 _SPLIT = re.compile(r"[A-Za-z0-9]{24,}")
+_ASCII_FIRSTS = "ACDIJKLMNOPQRSTUVWXYZabcdef"
+_MAGIC_FIRSTS: tuple[str, ...] = ("//", "77u/", "H4sI", "UE", "iVBOR", "/9j/", "R0lG", "Ukl", "Qlpo", "/Td6", "JVBER")
+_MAGIC_FIRSTS += ("eJ", "eN", "eA", "KLUv", "N3q8", "UmFy", "gA", "k05V", "U1FM", "iUhE", "__", "_Td6", "_9j_")
 _NOT_TEXT = bytes({*range(0x20)} - {9, 10, 13}) + b"\x7f"
 
 
@@ -167,14 +170,14 @@ class _Expander:
             if _looks_like_text(data):
                 self.decoded(unit, start, end, data, level, None)
                 return
-        if self.base64(unit, start, end, level, sure=False):
+        if _may_be_text(text) and self.base64(unit, start, end, level, sure=False):
             return
         first = text.split("\n", 1)[0].rstrip("\r")
         if len(first) < len(text) and self.base64(unit, start, start + len(first), level, sure=False):
             return
         if len(text) < 4096:  # a path or an assignment in front of the run shifts it
             for part in _SPLIT.finditer(text):
-                if part.span() != (0, len(text)):
+                if part.span() != (0, len(text)) and _may_be_text(part.group()):
                     tail = end if part.end() == len(text.rstrip("=")) else start + part.end()
                     self.base64(unit, start + part.start(), tail, level, sure=False)
 
@@ -186,6 +189,8 @@ class _Expander:
         raw = unit.text[low:high]
         compact = raw.replace("\n", "").replace("\r", "") if "\n" in raw else raw
         altchars = b"-_" if "-" in compact or "_" in compact else None
+        if altchars and ("+" in compact or "/" in compact):
+            return False
         if len(compact) % 4:
             compact = compact.rstrip("=")
             if len(compact) % 4 == 1:
@@ -203,8 +208,8 @@ class _Expander:
         if sides is not None:
             unit.quiet.append((low, high))
             for part in sides:
-                for text in binary.raw(part):
-                    self.whole(unit, low, high, text, level)
+                for text, _ in binary.raw(part):
+                    self.whole(unit, low, high, text, level, True)
             return True
         encode = _encoder(raw, altchars)
         if encode is not None and encode(data) != raw:
@@ -217,8 +222,8 @@ class _Expander:
         kind = binary.kind_of(data)
         if kind is None and not sure:
             return False
-        for text in binary.texts(data, self.budget):
-            self.whole(unit, low, high, text, level)
+        for text, as_such in binary.texts(data, self.budget):
+            self.whole(unit, low, high, text, level, as_such)
         return True
 
     def decoded(
@@ -235,14 +240,23 @@ class _Expander:
         self.units.append(child)
         self.unit(child, False, level + 1)
 
-    def whole(self, unit: Unit, low: int, high: int, text: str, level: int) -> None:
+    def whole(self, unit: Unit, low: int, high: int, text: str, level: int, as_such: bool) -> None:
         """Add a text whose carrier can only go as a whole. Entropy says nothing about binary data."""
         if len(text) < 8 or not self.budget.spend(len(text)):
             return
         child = Unit(text, unit.leaf, parent=unit, low=low, high=high, generic=False)
         self.units.append(child)
-        if may_carry(text):
+        if as_such and may_carry(text):
             self.unit(child, False, level + 1)
+
+
+def _may_be_text(run: str) -> bool:
+    """Return whether a run may begin a text or a known format: a cheap test that most long words fail.
+
+    In base64 of ASCII every fourth character stands for six bits of a printable character. A long run may
+    be text in another script.
+    """
+    return not run[0:24:4].strip(_ASCII_FIRSTS) or len(run) >= 200 or run.startswith(_MAGIC_FIRSTS)
 
 
 def _worth(run: str, altchars: bytes | None) -> bool:

@@ -26,7 +26,7 @@ def decode_text(data: bytes, *, latin: bool = True) -> tuple[str, str] | None:
         if wide is not None and (text := _strict(data, wide)) is not None:
             return text
     text = _strict(data, "utf-8")
-    if text is not None and _controls(data) <= len(data) // 10:
+    if text is not None and (b"\0" not in data or _controls(data) <= len(data) // 10):
         return text
     if latin and text is None and _controls(data) <= len(data) // 50:
         return data.decode("latin-1"), "latin-1"
@@ -38,7 +38,9 @@ def _strict(data: bytes, codec: str) -> tuple[str, str] | None:
         text = data.decode(codec, "surrogatepass")
     except ValueError:
         return None
-    return (text, codec) if encode_text(text, codec) == data else None
+    if codec != "utf-8" and encode_text(text, codec) != data:
+        return None
+    return text, codec
 
 
 def encode_text(text: str, codec: str) -> bytes:

@@ -9,7 +9,7 @@ its parent and how its offsets map back, so that whatever is found can be cut ou
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ Component = str | int | tuple[str, int]
 """One step of a path. ``(key, n)`` is the n-th (from 0) occurrence of a key that its object repeats."""
 Link = tuple[Any, Component] | None
 """A path as a chain ``(parent link, component)``: sharing makes it one small tuple per step."""
-Parts = tuple[list[int], list[int], list[Link]]
-"""Start, end and link of every string that was joined to a leaf's text."""
+Parts = tuple[Sequence[Any], str]
+"""A list whose strings were joined to a leaf's text, and what stands between them there."""
 
 # Bits of a leaf's flags.
 CONTENT: tuple[Content, ...] = ("source", "output", "metadata", "text")
@@ -68,10 +68,11 @@ def path_of(link: Link) -> tuple[Component, ...]:
     return tuple(out)
 
 
-def render_field(link: Link, strip: int, masked: set[int]) -> str | None:
+def render_field(link: Link, strip: int, masked: set[int], secret: Callable[[str], bool]) -> str | None:
     """Return the field path below the first ``strip`` components, None at the root.
 
-    ``masked`` holds ``id()`` of links whose key has a finding: such a key is shown as ``<key>``.
+    A key is shown as ``<key>`` if ``masked`` holds the ``id()`` of its link (it has a finding), or if ``secret``
+    says that it shows part of one.
     """
     chain: list[Link] = []
     while link is not None:
@@ -89,8 +90,8 @@ def render_field(link: Link, strip: int, masked: set[int]) -> str | None:
         if isinstance(component, int):
             out.append(f"[{component}]")
             continue
-        name = component[0] if isinstance(component, tuple) else component
-        if id(step) in masked:
+        name = str(component[0] if isinstance(component, tuple) else component)
+        if id(step) in masked or secret(name):
             name = "<key>"
         out.append(f".{name}" if out else name)
     return "".join(out) or None
@@ -205,15 +206,21 @@ def leaf_edits(leaf: Leaf, start: int, end: int, replacement: str) -> list[Edit]
     link, flags, parts = leaf[1], leaf[2], leaf[4]
     if parts is None:
         return [Edit(path_of(link), bool(flags & KEY), start, end, replacement)]
-    starts, ends, links = parts
+    values, joint = parts
     out: list[Edit] = []
-    for i in range(max(0, bisect_right(starts, start) - 1), len(starts)):
-        if starts[i] >= end and out:
-            break
-        low, high = max(start, starts[i]), min(end, ends[i])
-        if high < low or (high == low and (out or end > start)):
+    at = 0
+    for i, value in enumerate(values):
+        if not isinstance(value, str):
             continue
-        out.append(Edit(path_of(links[i]), False, low - starts[i], high - starts[i], "" if out else replacement))
+        begin, stop = at, at + len(value)
+        at = stop + len(joint)
+        if begin >= end and (out or end > start):
+            break
+        low, high = max(start, begin), min(end, stop)
+        if high > low or (high == low and start == end):
+            out.append(Edit(path_of((link, i)), False, low - begin, high - begin, "" if out else replacement))
+            if start == end:
+                break
     return out
 
 

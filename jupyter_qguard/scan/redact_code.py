@@ -57,8 +57,9 @@ def _without_magics(text: str) -> str:
     lines = text.split("\n")
     out: list[str] = []
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    continued = False
+    continued = False  # a magic or shell line goes on after a backslash
     for i, line in enumerate(lines):
+        match = _MAGIC_LINE.match(line)
         if continued:
             out.append("")
         elif i == first and line.startswith("%%"):
@@ -66,12 +67,11 @@ def _without_magics(text: str) -> str:
             if words and words[0] not in _PYTHON_CELLS:
                 return "\x00"  # another language: never Python
             out.append("")
-        else:
-            match = _MAGIC_LINE.match(line)
-            if match is None:
-                out.append(line)
-                continue
+        elif match is not None:
             out.append(f"{match[1]}{match[2]}None" if match[2] else f"{match[1]}pass")
+        else:
+            out.append(line)
+            continue
         continued = line.endswith("\\")
     return "\n".join(out)
 

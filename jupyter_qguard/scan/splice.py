@@ -53,7 +53,7 @@ def members(node: dict[Any, Any]) -> Iterable[tuple[Component, Any, Any]]:
     """Yield (path component, key, value) of every member, repeated ones included."""
     if type(node) is Repeated:
         return node.every
-    return [(key, key, value) for key, value in node.items()]
+    return zip(node, node, node.values(), strict=True)
 
 
 def apply_edits(root: Any, edits: Sequence[Edit]) -> Any:

@@ -19,7 +19,9 @@ View = tuple[str, str, OffsetMap, bool]
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
 _INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
 _UNSEEN = re.compile(f"(?:{_ANSI}|[{_INVISIBLE}])+")
-_TAG_INSIDE = re.compile(r"(?:<[^<>]{1,1000}>)+(?=[\w+/=.&-])")
+_LONGEST_TAG = 4000
+_ODD = re.compile(f"[\x9b{_INVISIBLE}]")
+_TAG_BEFORE_WORD = re.compile(r">(?=[\w+/=.&-])")
 _TAG = re.compile(r"<[^<>]{1,4000}>")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};)")
 _ESCAPE = re.compile(
@@ -34,7 +36,7 @@ _WORD = re.compile(r"[\w+/=.-]")
 
 def views(text: str, *, code: bool) -> Iterator[View]:
     """Yield the readings of ``text`` that differ from it. ``code``: program text, where ``<`` is no tag."""
-    if "\x1b" in text or "\x9b" in text or any(char in text for char in _INVISIBLE):
+    if "\x1b" in text or "\0" in text or (not text.isascii() and _ODD.search(text)):
         yield from _built("u", text, _UNSEEN, lambda _: "", True)
     if "&" in text and not code and _ENTITY.search(text):
         yield from _built("e", text, _ENTITY, html.unescape, True)
@@ -47,8 +49,19 @@ def views(text: str, *, code: bool) -> Iterator[View]:
 
 
 def _has_inner_tag(text: str) -> bool:
-    """Return whether some tag stands between two characters of one word."""
-    return any(tag.start() and _WORD.match(text, tag.start() - 1) is not None for tag in _TAG_INSIDE.finditer(text))
+    """Return whether tags stand between two characters of one word."""
+    for close in _TAG_BEFORE_WORD.finditer(text):
+        at = close.start()
+        while True:
+            start = text.rfind("<", max(0, at - _LONGEST_TAG), at)
+            if start <= 0 or text.find(">", start, at) >= 0:
+                break
+            if text[start - 1] != ">":
+                if _WORD.match(text, start - 1):
+                    return True
+                break
+            at = start - 1
+    return False
 
 
 def _built(

@@ -189,25 +189,15 @@ class Walk:
         if not _is_list(value):
             self.json(value, link, flags, cell)
             return
-        strings = [item for item in value if isinstance(item, str)]
-        if len(strings) != len(value):
+        try:
+            text = joint.join(value)
+        except TypeError:
+            text = joint.join(item for item in value if isinstance(item, str))
             for i, item in enumerate(value):
                 if not isinstance(item, str):
                     self.json(item, (link, i), flags, cell)
-        text = joint.join(strings)
-        if not text:
-            return
-        starts: list[int] = []
-        ends: list[int] = []
-        links: list[Link] = []
-        at = 0
-        for i, item in enumerate(value):
-            if isinstance(item, str):
-                starts.append(at)
-                ends.append(at + len(item))
-                links.append((link, i))
-                at += len(item) + len(joint)
-        self.leaves.append((text, link, flags, cell, (starts, ends, links), None))
+        if text:
+            self.leaves.append((text, link, flags, cell, (value, joint), None))
 
     def key(self, key: Any, link: Link, flags: int, cell: Cell) -> None:
         """Add a dict key as a text of its own, unless it is a word of the format or too short to matter."""
@@ -216,7 +206,7 @@ class Walk:
 
     def json(self, root: Any, link: Link, flags: int, cell: Cell, key: Any = None) -> None:
         """Add every string and key below any JSON value, each with its key as context."""
-        if root is None or isinstance(root, (int, float)):
+        if not isinstance(root, _WALKED) or not root:
             return
         leaves = self.leaves
         stack: list[tuple[Any, Link, str | None, int]] = [
