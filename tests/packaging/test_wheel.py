@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert shutil.which("node", path=path) is None
     assert shutil.which("npm", path=path) is None
     keep = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "npm_"))}
-    return {**keep, "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {**keep, "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "npm_config_prefer_offline": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +75,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str])
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory, wheel: Path, environment: dict[str, str]) -> Path:
-    """Return the bin folder of a virtual environment with nothing but the wheel, its dependencies and JupyterLab."""
+def fresh(tmp_path_factory: pytest.TempPathFactory, wheel: Path, environment: dict[str, str]) -> Iterator[Path]:
+    """Yield the bin folder of a virtual environment with nothing but the wheel, its dependencies and JupyterLab."""
     folder = tmp_path_factory.mktemp("fresh") / "venv"
     venv.create(folder, with_pip=True)
     target = f"jupyter-qguard[lab] @ {wheel.as_uri()}"
     run(folder / "bin/python", "-m", "pip", "install", "--quiet", target, cwd=folder, env=environment)
-    return folder / "bin"
+    yield folder / "bin"
+    shutil.rmtree(folder)  # half a gigabyte
 
 
 def test_wheel_holds_what_jupyter_looks_for(wheel: Path) -> None:
@@ -140,6 +143,4 @@ def fresh_env(fresh: Path, environment: dict[str, str]) -> dict[str, str]:
 
 def plain(text: str) -> str:
     """Return text without colours and with single spaces."""
-    import re
-
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
