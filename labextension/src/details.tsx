@@ -61,6 +61,11 @@ export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
         </>
       )}
       <p>
+        {trans.__(
+          'Downloads, exports, collaboration and terminals are not guarded in this version. A kernel runs as the same user as its server: this protects against accidents, not against intent.'
+        )}
+      </p>
+      <p>
         {trans.__('To try every door, run this in a terminal:')}{' '}
         <code>{CHECK}</code>
       </p>

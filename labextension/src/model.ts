@@ -268,6 +268,17 @@ export function redactedNotice(
   return head;
 }
 
+/** A refusal's text, cut at the end of a sentence so that it fits a notification; *Why* shows all of it. */
+export function refusedNotice(message: string): string {
+  if (message.length <= NOTICE_LENGTH) {
+    return message;
+  }
+  const end = message.lastIndexOf('. ', NOTICE_LENGTH - 1);
+  return end > 0
+    ? message.slice(0, end + 1)
+    : `${message.slice(0, NOTICE_LENGTH - 1)}…`;
+}
+
 /** What happened to one finding. */
 export function happened(trans: TranslationBundle, finding: IFinding): string {
   switch (finding.action) {

@@ -14,6 +14,7 @@ import {
   NoticeMemory,
   parseOutcome,
   redactedNotice,
+  refusedNotice,
   taken
 } from './model';
 import type { IDecision, IFinding } from './model';
@@ -102,11 +103,15 @@ export class SaveNotices {
       autoClose: false as const,
       actions: [this._whyAction(subject)]
     };
+    const notice = refusedNotice(message);
     const id = this._refusals.get(path);
-    if (id && Notification.update({ id, message, type: 'error', ...options })) {
+    if (
+      id &&
+      Notification.update({ id, message: notice, type: 'error', ...options })
+    ) {
       return;
     }
-    this._refusals.set(path, Notification.error(message, options));
+    this._refusals.set(path, Notification.error(notice, options));
   }
 
   private _whyAction(subject: ISubject): Notification.IAction {

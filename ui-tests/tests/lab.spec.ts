@@ -1,5 +1,5 @@
 import { expect, test } from '@jupyterlab/galata';
-import { writeFileSync } from 'fs';
+import { mkdirSync, writeFileSync } from 'fs';
 import { join } from 'path';
 
 import {
@@ -28,6 +28,7 @@ test('the status bar says that the guard stands', async ({ page }) => {
   await expect(dialog).toContainText('Credential guard');
   await expect(dialog).toContainText('save: guarded');
   await expect(dialog).toContainText('qguard doctor');
+  await expect(dialog).toContainText('not guarded in this version');
   await picture(page, 'status-dialog');
   await dialog.getByRole('button', { name: 'Close' }).click();
   await expect(dialog).toHaveCount(0);
@@ -36,7 +37,14 @@ test('the status bar says that the guard stands', async ({ page }) => {
 for (const theme of ['light', 'dark']) {
   test.describe(theme, () => {
     // Shown in the pictures of the docs.
-    test.use({ tmpPath: `experiments-${theme}` });
+    test.use({
+      // eslint-disable-next-line no-empty-pattern
+      tmpPath: async ({}, use) => {
+        const folder = `experiments-${theme}`;
+        mkdirSync(join(ROOT, folder), { recursive: true });
+        await use(folder);
+      }
+    });
 
     test('a save without its secret is told once', async ({
     page,

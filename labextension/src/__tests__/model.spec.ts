@@ -8,6 +8,7 @@ import {
   place,
   recovery,
   redactedNotice,
+  refusedNotice,
   statusLabel,
   statusMeaning,
   taken,
@@ -147,6 +148,16 @@ describe('words', () => {
     expect(text).toContain('40 secrets');
     expect(text).toContain('cell 1 azure-quantum-connection-string');
     expect(text).toMatch(/ and \d+ more$/);
+  });
+
+  it('cut a refusal at a sentence', () => {
+    const first = 'Not saved: 1 secret found (cell 1, line 1: dwave-token).';
+    const long = `${first} ${'Take it out. '.repeat(3)}${'x'.repeat(90)}.`;
+    expect(refusedNotice(first)).toBe(first);
+    expect(refusedNotice(long)).toBe(
+      `${first} ${'Take it out. '.repeat(3)}`.trim()
+    );
+    expect(refusedNotice('x'.repeat(200))).toHaveLength(140);
   });
 
   it('say what happened', () => {
