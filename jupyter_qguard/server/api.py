@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections import OrderedDict
-from typing import Any, ClassVar
+from typing import Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
@@ -15,13 +13,11 @@ from tornado import web
 
 from jupyter_qguard import __version__
 from jupyter_qguard.errors import QGuardError
-from jupyter_qguard.server.gate import QGuardGate, current_user
+from jupyter_qguard.server.gate import QGuardGate
 from jupyter_qguard.server.refusal import Refusal, bad_request, not_judged, write_refusal
 from jupyter_qguard.server.worker import OutOfTime
 
 SCAN_BYTES = 10 * 2**20
-SCAN_BURST = 20
-SCAN_PER_SECOND = 2.0
 DECISIONS = 100
 
 
@@ -123,15 +119,14 @@ class DecisionsHandler(QGuardHandler):
 class ScanHandler(QGuardHandler):
     """``POST qguard/api/scan``: what the guard would say, without fingerprints, recorded nowhere."""
 
-    _last: ClassVar[OrderedDict[str, tuple[float, float]]] = OrderedDict()
-
     @web.authenticated
     @authorized
     async def post(self) -> None:
         """Judge the content in the body as the save door would, and change nothing."""
         if len(self.request.body) > SCAN_BYTES:
             raise bad_request("The body is larger than 10 MB.", status=413, code="too-large")
-        self._limit_rate()
+        if not self.gate.scans.take():
+            raise bad_request("Too many scans; wait a moment.", status=429, code="rate")
         body: Any = self.get_json_body()
         if not isinstance(body, dict) or body.get("type") not in ("notebook", "text"):
             raise bad_request('The body must be {"type": "notebook" or "text", "content": …, "path"?: …}.')
@@ -153,17 +148,6 @@ class ScanHandler(QGuardHandler):
             raise not_judged()
         findings = [{k: v for k, v in row.items() if k not in ("fingerprint", "id8")} for row in judgement.findings]
         self.answer({"verdict": str(judgement.action), "findings": findings, "unchecked": judgement.unchecked})
-
-    def _limit_rate(self) -> None:
-        """Raise 429 beyond ``SCAN_BURST`` at once or ``SCAN_PER_SECOND`` in the long run, per user."""
-        user, now = current_user() or str(self.request.remote_ip), time.monotonic()
-        left, then = self._last.pop(user, (float(SCAN_BURST), now))
-        left = min(float(SCAN_BURST), left + (now - then) * SCAN_PER_SECOND)
-        self._last[user] = (max(0.0, left - 1.0), now)
-        if len(self._last) > 1000:
-            self._last.popitem(last=False)
-        if left < 1.0:
-            raise bad_request("Too many scans; wait a moment.", status=429, code="rate")
 
 
 async def check_readable(handler: QGuardHandler, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -48,6 +49,7 @@ class QGuardGate(LoggingConfigurable):
         self.private: Path | None = None
         self.swapped = True
         self.guarded_class: type | None = None
+        self.scans = Bucket(burst=20, per_second=2.0)
 
     async def off_loop(self, job: Callable[[], T], *, blocking: bool) -> T:
         """Run a job in a thread of ours; 503 when it does not come back in time."""
@@ -123,6 +125,27 @@ class QGuardGate(LoggingConfigurable):
         """Remember a problem, once."""
         if reason not in self.problems:
             self.problems.append(reason)
+
+
+class Bucket:
+    """A rate limit: ``burst`` at once, ``per_second`` in the long run, for the whole server.
+
+    Not per user: without a cookie, jupyter_server gives a token's user a new random name at each request.
+    """
+
+    def __init__(self, *, burst: int, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst, self._rate, self._clock = float(burst), per_second, clock
+        self._left, self._then = self._burst, clock()
+
+    def take(self) -> bool:
+        """Return whether one more is allowed now."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._then) * self._rate)
+        self._then = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 class NoRecord:

@@ -196,4 +196,4 @@ def notebook(*cells: dict, **metadata: object) -> dict:
 def with_secret(value: str) -> dict:
     """Return a notebook with the value in a source and in an output."""
     stream = {"output_type": "stream", "name": "stdout", "text": f"using {value}\n"}
-    return notebook(code_cell(f'key = "{value}"\nprint("using", key)', [stream]))
+    return notebook(code_cell(f'key = "{value}"\nprint("using", key)', [stream], id="cell"))

@@ -17,6 +17,7 @@ from jupyter_qguard.server.doors.passage import current
 from jupyter_qguard.server.doors.upload import Uploads
 from jupyter_qguard.server.doors.weave import Door, weave
 from jupyter_qguard.server.gate import QGuardGate
+from jupyter_qguard.server.refusal import bad_request, disk_error
 
 _DOORS: dict[str, Door] = {
     "save": save.save,
@@ -62,6 +63,16 @@ class Guarded:
             self.__dict__["_qguard_uploads"] = uploads
         return uploads
 
+    def is_hidden(self, path: Any) -> Any:
+        """Say whether a path is hidden. What is no path is the request's fault; jupyter_server would answer 500."""
+        if not isinstance(path, str):
+            raise bad_request("A path must be a text.")
+        try:
+            hidden = super().is_hidden(path)  # type: ignore[misc]  # the manager's, awaitable or not
+        except OSError as error:
+            raise disk_error(error) from None
+        return _hidden(hidden) if inspect.isawaitable(hidden) else hidden
+
     def run_pre_save_hooks(self, model: Any, path: str, **more: Any) -> None:
         """Run other people's hooks, unless the save door has done so already (then they would run twice)."""
         passage = current()
@@ -73,6 +84,13 @@ class Guarded:
     def validate_notebook_model(self, model: dict[str, Any], validation_error: Any = None) -> dict[str, Any]:
         """Validate as ever, with a message that names the place and quotes nothing of the notebook."""
         return reading.validate(super(), model, validation_error)
+
+
+async def _hidden(hidden: Any) -> Any:
+    try:
+        return await hidden
+    except OSError as error:
+        raise disk_error(error) from None
 
 
 def guard_class(base: type, gate: QGuardGate) -> type:

@@ -1,0 +1,166 @@
+"""The server does not run unguarded: every way in which the guard may be missing stops it, with a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_qguard import __version__
+from tests.server.harness import REPOSITORY, Server, code_cell, notebook, with_secret
+
+
+def _site(folder: Path, code: str) -> dict[str, str]:
+    """Return an environment in which ``code`` runs at the start of the server's Python."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": f"{folder}:{REPOSITORY}"}
+
+
+BROKEN = {
+    "link": "import jupyter_qguard.guard as m\ndef no(*a, **k): raise ValueError('boom')\nm.build = no\n",
+    "canary": "import jupyter_qguard.server.self_test as m\ndef no(*a): raise ValueError('boom')\nm._double = no\n",
+    "identity": (
+        "import jupyter_qguard.server.doors.contents as m\n"
+        "from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager as A\n"
+        "m.guard_class = lambda base, gate: A\n"
+    ),
+    "checkpoints": (
+        "import jupyter_qguard.server.doors.contents as m\nm.guard_checkpoints = lambda base, gate: base\n"
+    ),
+    "a door that lets through": (
+        "import jupyter_qguard.server.doors.contents as m\n"
+        "async def leaky(manager, up, *a):\n    return await up(*a)\n"
+        "m._FILE_DOORS['_save_file'] = leaky\nm._DOORS['rename_file'] = leaky\n"
+    ),
+    "a swapped method": (
+        "import jupyter_qguard.server.extension as m\n"
+        "load = m._load_jupyter_server_extension\n"
+        "def after(app):\n    app.contents_manager.__dict__['save'] = print\n    load(app)\n"
+        "m._load_jupyter_server_extension = after\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", list(BROKEN))
+def test_a_broken_guard_refuses_to_start(tmp_path: Path, what: str) -> None:
+    code, log = Server(tmp_path, env=_site(tmp_path / "site", BROKEN[what])).ended()
+    assert code != 0
+    assert f"jupyter-qguard {__version__} refuses to start" in log
+    assert "QGUARD_MODE=off" in log
+
+
+def test_a_policy_with_a_typo_refuses_to_start(tmp_path: Path) -> None:
+    server = Server.__new__(Server)
+    (tmp_path / "home" / "config").mkdir(parents=True)
+    (tmp_path / "home" / "config" / "qguard.toml").write_text('version = 1\nmood = "enforce"\n')
+    Server.__init__(server, tmp_path)
+    code, log = server.ended()
+    assert code != 0
+    assert "mood" in log
+
+
+def test_off_is_off_says_so_and_is_recorded(tmp_path: Path, plant: str) -> None:
+    server = Server(tmp_path, env={"QGUARD_MODE": "off"}).wait()
+    try:
+        assert server.call("GET", "qguard/api/health").json["status"] == "off"
+        reply = server.save("a.ipynb", with_secret(plant)).ok()
+        assert "qguard" not in reply.json
+        assert plant in (server.root / "a.ipynb").read_text()
+    finally:
+        server.stop()
+    assert "OFF" in server.log.read_text()
+    recorded = [f.read_bytes() for f in (tmp_path / "home" / "qguard").rglob("*") if f.is_file()]
+    assert any(b"guard off" in data for data in recorded)
+
+
+def test_observe_reports_and_changes_nothing(tmp_path: Path, plant: str) -> None:
+    server = Server(tmp_path, env={"QGUARD_MODE": "observe"}).wait()
+    try:
+        assert server.call("GET", "qguard/api/health").json["status"] == "observing"
+        reply = server.save("a.ipynb", with_secret(plant)).ok()
+        assert reply.json["qguard"]["mode"] == "observe"
+        assert plant in (server.root / "a.ipynb").read_text()
+    finally:
+        server.stop()
+
+
+HOOKS = """
+import json
+SECRET = json.load(open({path!r}))
+
+def puts_it_in(model, path, contents_manager, **kw):
+    if path.endswith("hook.ipynb") and model["type"] == "notebook":
+        model["content"]["cells"][0]["source"] = 'k = "' + SECRET + '"'
+
+def fails(model, path, **kw):
+    if path.endswith("fails.ipynb"):
+        raise ValueError("quoting " + json.dumps(model["content"]))
+
+async def waits(model, path, **kw):
+    model["content"] = None
+
+c.FileContentsManager.pre_save_hook = puts_it_in
+c.ServerApp.jpserver_extensions = {{}}
+"""
+
+
+def test_other_hooks_run_first_and_what_they_make_is_judged(tmp_path: Path, plant: str) -> None:
+    (tmp_path / "plant.json").write_text(json.dumps(plant))
+    config = tmp_path / "hooks_config.py"
+    config.write_text(HOOKS.format(path=str(tmp_path / "plant.json")))
+    extension = (
+        "import sys\nsys.argv0 = 0\n"
+        "import jupyter_qguard.server.extension as m\n"
+        "load = m._load_jupyter_server_extension\n"
+        "def after(app):\n"
+        "    load(app)\n"
+        f"    names = {{'c': __import__('traitlets').config.Config()}}\n"
+        f"    exec(open({str(config)!r}).read(), names)\n"
+        "    for name in ('fails', 'waits'):\n"
+        "        app.contents_manager.register_pre_save_hook(names[name])\n"
+        "m._load_jupyter_server_extension = after\n"
+    )
+    server = Server(tmp_path, f"--config={config}", env=_site(tmp_path / "site", extension)).wait()
+    try:
+        assert server.save("hook.ipynb", notebook(code_cell("1"))).ok().json["qguard"]["action"] == "redact"
+        assert "[REDACTED:" in (server.root / "hook.ipynb").read_text()
+        server.save("fails.ipynb", with_secret(plant)).ok()
+        assert "[REDACTED:" in (server.root / "fails.ipynb").read_text()
+        (tmp_path / "plant.json").unlink()
+    finally:
+        server.stop()
+    assert server.where(plant) == []
+    assert "ValueError" in server.log.read_text(), "the failing hook is told of"
+
+
+def test_importing_the_extension_is_light() -> None:
+    code = (
+        "import sys, jupyter_qguard, jupyter_qguard.server.extension as e\n"
+        "import jupyter_qguard.server.doors.contents, jupyter_qguard.server.api, jupyter_qguard.server.self_test\n"
+        "bad = [m for m in sys.modules if m.split('.')[0] in ('nbconvert', 'detect_secrets')]\n"
+        "print(bad)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_guard_s_own_folder_is_not_served(tmp_path: Path) -> None:
+    data = tmp_path / "root" / "state"
+    server = Server(tmp_path, "--ContentsManager.allow_hidden=True", env={"QGUARD_DATA_DIR": str(data)}).wait()
+    try:
+        server.save("a.ipynb", notebook(code_cell("1"))).ok()
+        assert [entry["name"] for entry in server.contents("GET", "").json["content"] if entry["name"] == "state"] == []
+        assert server.contents("GET", "state").status == 404
+        assert server.contents("PUT", "state/x.txt", {"type": "file", "format": "text", "content": "x"}).status == 404
+        assert server.contents("PATCH", "state", {"path": "other"}).status == 404
+        assert server.contents("DELETE", "state").status == 404
+        assert server.contents("POST", "", {"copy_from": "state"}).status == 404
+    finally:
+        server.stop()
+    assert data.is_dir()
