@@ -10,9 +10,10 @@ import os
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -55,13 +56,15 @@ class Engine:
         self._detectors = tuple(detectors)
         self._owners = tuple(tuple(numbers) for numbers in owners.values())
         self._generic = tuple(detector.rule.tier == "generic" for detector in detectors)
-        self._rules = frozenset(detector.rule.id for detector in detectors)
+        self._rank: dict[str, int] = {}
+        for detector in detectors:
+            self._rank.setdefault(detector.rule.id, len(self._rank))
         self._finder = _finder(tuple(owners), cache_dir, hyperscan)
 
     @property
     def rules(self) -> frozenset[str]:
         """The ids of the rules this engine can find."""
-        return self._rules
+        return frozenset(self._rank)
 
     def scan(self, texts: Sequence[str], *, generic: Sequence[bool] | None = None) -> list[EngineHit]:
         """Return the secrets in ``texts``, by text and position, overlaps resolved.
@@ -80,9 +83,7 @@ class Engine:
         found = self._finder.find(b"\n" + b"\n".join(encoded) + b"\n")
         if not found:
             return
-        starts = [1]
-        for data in encoded:
-            starts.append(starts[-1] + len(data) + 1)
+        starts = list(accumulate((len(data) + 1 for data in encoded), initial=1))
         candidates: dict[int, dict[int, list[int]]] = {}
         for end, pattern in found:
             # An end just past a text (its closing newline was consumed) still belongs to that text.
@@ -91,22 +92,20 @@ class Engine:
             for number in self._owners[pattern]:
                 mine.setdefault(number, []).append(end - starts[position])
         for position in sorted(candidates):
-            index = first + position
-            skip_generic = generic is not None and not generic[index]
-            yield from self._confirm(texts[index], index, encoded[position], candidates[position], skip_generic)
+            index, mine = first + position, candidates[position]
+            if generic is not None and not generic[index]:
+                mine = {number: ends for number, ends in mine.items() if not self._generic[number]}
+            if mine:
+                yield from self._confirm(texts[index], index, encoded[position], mine)
 
-    def _confirm(
-        self, text: str, index: int, data: bytes, candidates: dict[int, list[int]], skip_generic: bool
-    ) -> list[EngineHit]:
+    def _confirm(self, text: str, index: int, data: bytes, candidates: dict[int, list[int]]) -> list[EngineHit]:
         points = _points(text, data, candidates)
         hits: set[EngineHit] = set()
         for number in sorted(candidates):
-            if skip_generic and self._generic[number]:
-                continue
             detector = self._detectors[number]
             ends = sorted({points[end] if points is not None else min(end, len(text)) for end in candidates[number]})
             hits.update(EngineHit(index, detector.rule, match) for match in detector.near(text, ends))
-        return resolve(_without_markers(text, hits, self._rules))
+        return resolve(_without_markers(text, hits, self._rank), self._rank)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[tuple[int, list[bytes]]]:
@@ -147,7 +146,7 @@ def _count(data: bytes) -> int:
 _MARKER = re.compile(r"\[REDACTED:([a-z0-9-]{1,80}):[0-9a-f]{8}\]|REDACTED-([a-z0-9-]{1,80})-[0-9a-f]{8}(?![0-9a-f])")
 
 
-def _without_markers(text: str, hits: set[EngineHit], rules: frozenset[str]) -> Iterable[EngineHit]:
+def _without_markers(text: str, hits: set[EngineHit], rules: Container[str]) -> Iterable[EngineHit]:
     """Drop hits of which, outside markers of known rules, hardly anything is left."""
     if not hits or "REDACTED" not in text:
         return hits
@@ -163,8 +162,12 @@ def _without_markers(text: str, hits: set[EngineHit], rules: frozenset[str]) -> 
     return [hit for hit in hits if left(hit) >= (12 if hit.rule.tier == "generic" else 4)]
 
 
-def resolve(hits: Iterable[EngineHit]) -> list[EngineHit]:
-    """Keep of overlapping hits of one text the strongest (tier, then length), sorted by position."""
+def resolve(hits: Iterable[EngineHit], rank: Mapping[str, int] | None = None) -> list[EngineHit]:
+    """Keep of overlapping hits of one text the strongest, sorted by position.
+
+    Provider beats context beats generic, then the longer wins, then the rule of the lower ``rank``.
+    """
+    rank = rank or {}
     kept: list[EngineHit] = []
     starts: list[int] = []
     strongest = sorted(
@@ -173,6 +176,7 @@ def resolve(hits: Iterable[EngineHit]) -> list[EngineHit]:
             _ORDER[hit.rule.tier],
             hit.match.span.start - hit.match.span.end,
             hit.match.span.start,
+            rank.get(hit.rule.id, 0),
             hit.rule.id,
             [(core.start, core.end) for core in hit.match.cores],
         ),

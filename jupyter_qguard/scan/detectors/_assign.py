@@ -14,11 +14,14 @@ from ..placeholders import entropy, is_placeholder, looks_random, mixed
 QUOTE = r"""(?:\\{0,3}["'`]|&quot;|&#34;|&#39;)"""
 _OPEN = rf"""(?:\(\s{{0,12}})?(?:[bBrRuUfF]{{1,2}}(?=["']))?(?:{QUOTE}{{1,3}})?"""
 ASSIGN = (
-    rf"""(?:{QUOTE}?\s{{0,4}}[\])]?\s{{0,8}}(?:=>|:=|={{1,3}}|[:,])|:\s{{0,3}}[\w\[\]|. ]{{1,30}}=)\s{{0,12}}{_OPEN}"""
+    rf"""(?:{QUOTE}?\s{{0,4}}[\])]?\s{{0,8}}(?:=>|:=|={{1,3}}|[:,])|:\s{{0,3}}[\w\[\]|. ]{{1,30}}="""
+    rf"""|</[a-z]{{1,6}}>\s{{0,9}}[:=]?\s{{0,3}}<[a-z]{{1,6}}[^<>]{{0,80}}>)\s{{0,12}}{_OPEN}"""
 )
 """Between a name and its value, by a sign."""
 LOOSE = rf"""(?:{ASSIGN}|\s{{1,8}}{QUOTE}?)"""
 """The same, or white space alone: only for values whose shape says enough."""
+QUOTED_RUN = r"[\"'`][A-Za-z0-9+/\\_=-]{23,}[\"'`]"
+"""One anchor for everything that is a quoted run of 23 or more: patterns that begin with a class are dear."""
 CREDENTIAL_NAME = r"(?:token|api[_-]?key|secret|passw(?:or)?d|access[_-]?key|connection[_-]?string|credential)"
 VALUE = r"""[^\s"'`<>(){}\[\],;&|\\]{8,400}"""
 """A value of unknown shape."""

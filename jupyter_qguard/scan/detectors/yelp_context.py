@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._assign import QUOTED_RUN
 from ._yelp_rule import always, keyword, mixed_random, new_rule, plugin
 from .yelp import by_delimited, by_entropy, by_keyword, public_address
 
@@ -30,7 +31,7 @@ DETECTORS = (
         "cloudant.CloudantDetector",
         new_rule("cloudant-credential", "Cloudant credential", "context"),
         (r"(?i)cl(?:ou(?:dant)?)?[_-]?(?:api)?(?:key|pw|pass|token)", r"(?i)https?://[^\n]*cloudant\.com"),
-        true=('cloudant_password = "⟦<h64>⟧"', "https://me:⟦<h64>⟧@me.cloudant.com"),
+        true=('cloudant_password = "⟦<h64>⟧"',),
         false=('cloudant_password = "<h20>"',),
     ),
     plugin(
@@ -38,7 +39,7 @@ DETECTORS = (
         new_rule("ibm-cloud-iam-key", "IBM Cloud IAM key", "context"),
         (rf"(?i)(?:key|pwd|pw|pass|password|token){_SEP}[a-zA-Z0-9_-]{{44}}",),
         keep=mixed_random,
-        true=('key = "⟦<w44>⟧"', "iam_token: ⟦<w44>⟧"),
+        true=('key = "⟦<w44>⟧"', "iam_key: ⟦<w44>⟧"),
         false=('key = "' + "ZXYI" * 11 + '"', "token=<h44>"),
     ),
     plugin(
@@ -93,7 +94,7 @@ DETECTORS = (
     plugin(
         "high_entropy_strings.Base64HighEntropyString",
         new_rule("high-entropy-string", "Random-looking string", "generic", "low"),
-        (r"[\"'][A-Za-z0-9+/\\_=-]{23,}[\"']",),
+        (QUOTED_RUN,),
         by_entropy,
         true=("x = '⟦<n60>⟧'",),
         false=("x = 'hello world'", "x = '<n12>'"),

@@ -7,7 +7,7 @@ import re
 from ...detector import Samples
 from ...finding import Rule
 from ...placeholders import looks_random, mixed
-from .._assign import ASSIGN, LOOSE, QUOTE
+from .._assign import ASSIGN, LOOSE
 from .._calls import CallDetector
 from .._make import token
 
@@ -31,16 +31,25 @@ ENV = (
     r"|IBM_CLOUD_API_?KEY|IBMCLOUD_API_?KEY|IBMQX?_(?:API_)?TOKEN|IBM_(?:API_)?(?:TOKEN|KEY)|QXToken|QX_TOKEN|QE_TOKEN)"
 )
 _CLOUD_KEY = r"(?<![A-Za-z0-9_-])(?P<span>[A-Za-z0-9_-]{44})(?![A-Za-z0-9_=-]|\.[A-Za-z0-9_-]{6})"
-_HASH_WORDS = re.compile(r"(?i)sha-?\d{3}|hexdigest|digest|checksum|hash|signature|fingerprint|blake|hmac|nonce")
+HASH_WORDS = re.compile(r"(?i)sha-?\d{3}|hexdigest|digest|checksum|hash|signature|fingerprint|blake|hmac|nonce")
 _TOKEN_WORDS = re.compile(r"(?i)token|ibm|qiskit|account|api.?key|apikey|credential|secret|令牌")
 
 
+_PREFIXED_HEX = re.compile(r"[A-Za-z]{3}-[0-9a-f]{40}")
+"""Also 44 characters: a D-Wave token."""
+
+
+def is_cloud_key(value: str) -> bool:
+    """Say whether 44 characters look like a key: upper, lower, digit, no run, no other vendor's form."""
+    return mixed(value) and looks_random(value) and _PREFIXED_HEX.fullmatch(value) is None
+
+
 def _cloud_key(match: re.Match[str]) -> bool:
-    return mixed(match["span"]) and looks_random(match["span"])
+    return is_cloud_key(match["span"])
 
 
 def _literal(value: str, _depth: int) -> bool:
-    return looks_random(value) and mixed(value)
+    return is_cloud_key(value)
 
 
 def _classic(match: re.Match[str]) -> bool:
@@ -52,7 +61,7 @@ def _classic(match: re.Match[str]) -> bool:
     after = match.string[match.end("span") : match.end("span") + 60].partition("\n")[0]
     line = before.rpartition("\n")[2]
     near = before[-80:] if len(line) < 80 else line
-    if _HASH_WORDS.search(line[-60:]) or _HASH_WORDS.search(after):
+    if HASH_WORDS.search(line[-60:]) or HASH_WORDS.search(after):
         return False
     return _TOKEN_WORDS.search(near) is not None or _TOKEN_WORDS.search(after) is not None
 
@@ -151,24 +160,16 @@ DETECTORS = (
     token(
         CLOUD,
         CLOUD.title,
-        rf"(?<![A-Za-z0-9_])[\"']?token{QUOTE}?\s{{0,4}}[=:]\s{{0,4}}(?:\({QUOTE}|{QUOTE}){_CLOUD_KEY}",
-        anchor=r"token[\\\"'`&;#quot0-9]{0,8}\s{0,4}[=:]",
+        rf"(?<![A-Za-z_])(?i:(?!next|page|client|pad|consistency|continuation|sync)[a-z_]{{0,40}}token){ASSIGN}{_CLOUD_KEY}",
+        anchor=r"(?i)token",
         accept=_cloud_key,
         true=(
             'creds = dict(channel="ibm_quantum_platform", token="⟦<w44>⟧")',
             "{'default': {'channel': 'ibm_quantum_platform', 'token': '⟦<w44>⟧', 'url': 'x'}}",
+            "def connect(token: str = '⟦<w44>⟧'): ...",
+            'my_token = "⟦<w44>⟧"',
+            "<tr><td>token</td><td>⟦<w44>⟧</td></tr>",
         ),
         false=("token = '<h44>'", 'next_token="<n44>"'),
-    ),
-    token(
-        "ibm-cloud-iam-token",
-        "IBM Cloud IAM refresh token",
-        rf"(?i:refresh_token){ASSIGN}(?P<span>[A-Za-z0-9_+/=.-]{{300,4000}})",
-        anchor=r"(?i)refresh_token",
-        tier="context",
-        reach=(100, 4200),
-        why="long value named refresh_token",
-        true=('{"refresh_token": "⟦<n400>⟧"}',),
-        false=('"refresh_token": null', 'refresh_token="<n20>"'),
     ),
 )

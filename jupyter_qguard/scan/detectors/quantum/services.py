@@ -120,13 +120,14 @@ DETECTORS: tuple[Detector, ...] = (
         calls=(
             (r"OQCClient|OQCProvider|AQTProvider|AliceBobRemoteProvider|AliceBobLocalProvider|QbraidProvider", (0,)),
             (
-                r"strangeworks\.authenticate|haiqu\.login|tc\.cloud\.apis\.set_token|apis\.set_token|QCloud\.init_qvm",
+                r"strangeworks\.authenticate|sw\.authenticate|haiqu\.login|set_token|QCloud\.init_qvm",
                 (0,),
             ),
             (
                 r"qibo_client\.Client|RemoteConfig\.set_token|save_apitoken|DirectAccessProvider|QbraidSession(?:V1)?",
                 (0,),
             ),
+            (r"save_(?:aws|azure|iqm)_credentials", (0, 1, 3)),
             (r"RemoteProcessor|configure_account|DirectAccessProvider\.get_resource|BasicAuthentication", (1,)),
             (r"QPilotOSMachine|AQTDevice|AmplifyClient|FixstarsClient|OpenQuantumProvider|QudoraProvider|User", ()),
         ),

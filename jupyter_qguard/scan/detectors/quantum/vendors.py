@@ -15,6 +15,11 @@ IONQ = Rule(
 )
 
 
+DWAVE_UNMARKED = Rule(
+    "dwave-token-unmarked", "D-Wave API token", "high", "context", "40 hex digits handed to a D-Wave call or variable"
+)
+
+
 def _key(value: str) -> bool:
     return mixed(value) and looks_random(value)
 
@@ -65,13 +70,7 @@ DETECTORS: tuple[Detector, ...] = (
         false=("apiKey " + "0" * 32, "ionq token: <h32>"),
     ),
     *vendor(
-        Rule(
-            "dwave-token-unmarked",
-            "D-Wave API token",
-            "high",
-            "context",
-            "40 hex digits handed to a D-Wave call or variable",
-        ),
+        DWAVE_UNMARKED,
         calls=((r"DWaveSampler|DWaveCliqueSampler|LeapHybrid\w{0,30}|Client\.from_config|Client|load_config", ()),),
         env=r"DWAVE_API_TOKEN|DWAVE_TOKEN|SAPI_TOKEN",
         shape=r"(?:[A-Za-z]{2,6}-)?[0-9a-f]{40}",
@@ -120,11 +119,11 @@ DETECTORS: tuple[Detector, ...] = (
     *vendor(
         _rule("rigetti-token", "Rigetti QCS token", "refresh token"),
         calls=((r"RefreshToken|build_oauth_session", (0,)),),
-        env=r"RIGETTI_REFRESH_TOKEN|QCS_REFRESH_TOKEN|refresh_token",
+        env=r"RIGETTI_REFRESH_TOKEN|QCS_REFRESH_TOKEN",
         call_true=('RefreshToken("⟦<w43>⟧")',),
         call_false=('RefreshToken("<refresh token>")',),
-        env_true=('[credentials.default.token_payload]\nrefresh_token = "⟦<w43>⟧"', "RIGETTI_REFRESH_TOKEN=⟦<w43>⟧"),
-        env_false=("refresh_token=None", "refresh_token = get_refresh_token()"),
+        env_true=("RIGETTI_REFRESH_TOKEN=⟦<w43>⟧",),
+        env_false=("RIGETTI_REFRESH_TOKEN=$TOKEN",),
     ),
     *vendor(
         _rule("quantinuum-credential", "Quantinuum Nexus credential", "password or token"),
