@@ -108,9 +108,6 @@ class TokenDetector:
 
     def near(self, text: str, ends: Sequence[int]) -> Iterator[Match]:
         """Yield the matches around ``ends``."""
-        if len(text) <= SMALL:
-            yield from self._between(text, 0, len(text))
-            return
         for low, high in windows(ends, *self.reach, len(text)):
             yield from self._between(text, low, high)
 

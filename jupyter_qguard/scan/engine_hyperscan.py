@@ -35,14 +35,18 @@ class HyperscanFinder:
             scratch = self._local.scratch = hyperscan.Scratch(self._database)
         found: list[tuple[int, int]] = []
         add = found.append
-        last = [-2] * self._count
+        last = [-9] * self._count
+        kept = [-9] * self._count
 
         def on_match(pattern: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            # In a long run (a hex dump) one pattern ends at every byte: the first of them and each 64th will do.
-            running = last[pattern] == end - 1
+            # In a long run (a hex dump, foreign digits) one pattern ends at every character: the first and then one
+            # each 64 bytes will do. A newline ends the run, because another text may begin there.
+            before = last[pattern]
             last[pattern] = end
-            if not running or not end & 63:
-                add((end, pattern))
+            if end - before <= 4 and end - kept[pattern] < 64 and data.find(b"\n", before, end) < 0:
+                return
+            kept[pattern] = end
+            add((end, pattern))
 
         self._database.scan(data, match_event_handler=on_match, scratch=scratch)
         return found

@@ -138,10 +138,11 @@ class CallDetector:
             positions = next(p for number, (_, p) in enumerate(self.calls) if call[f"c{number}"] is not None)
             # Calls inside calls are read again: only so far that a long chain of them stays linear.
             nested = nested + 1 if call.start() < clear else 0
-            limit = LIMIT if nested < 4 else 300
+            limit = LIMIT if nested < 4 else 200
             clear = max(clear, call.end() + limit)
             seen: set[tuple[int, int]] = set()
-            for comments in (False, True):
+            commented = text.find("#", call.end(), call.end() + limit) >= 0
+            for comments in (False, True) if commented else (False,):
                 for literal in literals(text, call.end(), limit, comments=comments):
                     yield from self._judge(text, literal, positions, seen)
 

@@ -61,6 +61,7 @@ DETECTORS: tuple[Detector, ...] = (
         CLOUD.title,
         rf"{_QUOTED}(?P<span>[A-Za-z0-9_-]{{44}})[\"'`]",
         anchor=QUOTED_RUN,
+        reach=(60, 4),
         accept=near(r"ibm|qiskit", lambda match: is_cloud_key(match["span"])),
         true=(
             'from qiskit_ibm_runtime import QiskitRuntimeService as Q\nQ("ibm_cloud", "⟦<w44>⟧")',
@@ -74,6 +75,7 @@ DETECTORS: tuple[Detector, ...] = (
         IONQ.title,
         rf"{_QUOTED}(?P<span>[A-Za-z0-9]{{32}})[\"'`]",
         anchor=QUOTED_RUN,
+        reach=(60, 4),
         accept=near(r"ionq", _mixed),
         true=(
             'from qiskit_ionq import IonQProvider as P\nP("⟦<n32>⟧")',
@@ -87,6 +89,7 @@ DETECTORS: tuple[Detector, ...] = (
         BLUEQUBIT.title,
         rf"{_QUOTED}(?P<span>[A-Za-z0-9]{{32}})[\"'`]",
         anchor=QUOTED_RUN,
+        reach=(60, 4),
         accept=near(r"bluequbit", _mixed),
         true=('import bluequbit\nbq = connect("⟦<n32>⟧")',),
         false=('import bluequbit\njob = "<h32>"',),
