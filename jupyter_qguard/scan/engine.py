@@ -177,6 +177,8 @@ def resolve(hits: Iterable[EngineHit], rank: Mapping[str, int] | None = None) ->
             hit.match.span.start - hit.match.span.end,
             hit.match.span.start,
             rank.get(hit.rule.id, 0),
+            # of two that agree, the one that knows which part is random: copies of that part are looked for
+            sum(core.end - core.start for core in hit.match.cores),
             hit.rule.id,
             [(core.start, core.end) for core in hit.match.cores],
         ),

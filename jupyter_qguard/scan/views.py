@@ -15,6 +15,8 @@ from jupyter_qguard.scan.fragments import OffsetMap
 
 View = tuple[str, str, OffsetMap, bool]
 """(kind, text, offsets back, whether entropy and keyword rules apply). A kind is one letter."""
+Decode = Callable[[str], str] | None
+"""What one match of a view's pattern stands for; None: nothing."""
 
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
 _INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
@@ -37,11 +39,11 @@ _WORD = re.compile(r"[\w+/=.-]")
 def views(text: str, *, code: bool) -> Iterator[View]:
     """Yield the readings of ``text`` that differ from it. ``code``: program text, where ``<`` is no tag."""
     if "\x1b" in text or "\0" in text or (not text.isascii() and _ODD.search(text)):
-        yield from _built("u", text, _UNSEEN, lambda _: "", True)
+        yield from _built("u", text, _UNSEEN, None, True)
     if "&" in text and not code and _ENTITY.search(text):
         yield from _built("e", text, _ENTITY, html.unescape, True)
     if "<" in text and not code and _has_inner_tag(text):
-        yield from _built("t", text, _TAG, lambda _: "", False)
+        yield from _built("t", text, _TAG, None, False)
     if "\\" in text and _ESCAPE_GATE.search(text):
         yield from _built("b", text, _ESCAPE, _unescape, True)
     if "%" in text and _PERCENT_GATE.search(text):
@@ -64,36 +66,48 @@ def _has_inner_tag(text: str) -> bool:
     return False
 
 
-def _built(
-    kind: str, text: str, pattern: re.Pattern[str], decode: Callable[[str], str], generic: bool
-) -> Iterator[View]:
-    out: list[str] = []
-    offsets = OffsetMap()
-    at = length = 0
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        piece = match.group()
-        new = decode(piece)
-        if new == piece:
-            continue
-        if start > at:
-            offsets.add(length, start - at, at, start - at)
-            out.append(text[at:start])
-            length += start - at
-        if new:
-            # One code point stands for the whole escape even where both have the same length.
-            offsets.add(length, len(new), start, end - start)
-            out.append(new)
-            length += len(new)
-        at = end
-    if at == 0:
-        return
-    if at < len(text):
-        offsets.add(length, len(text) - at, at, len(text) - at)
-        out.append(text[at:])
-    view = "".join(out)
-    if view:
-        yield kind, view, offsets, generic
+class _LazyOffsets(OffsetMap):
+    """Offsets of a view, worked out when something was found in it: most views never need theirs."""
+
+    __slots__ = ("_decode", "_pattern", "_text")
+
+    def __init__(self, text: str, pattern: re.Pattern[str], decode: Decode) -> None:
+        super().__init__()
+        self._text: str | None = text
+        self._pattern = pattern
+        self._decode = decode
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the parent's half-open range that produced the non-empty [start, end)."""
+        if self._text is not None:
+            self._fill(self._text)
+            self._text = None
+        return super().span(start, end)
+
+    def _fill(self, text: str) -> None:
+        at = length = 0
+        for match in self._pattern.finditer(text):
+            start, end = match.span()
+            piece = match.group()
+            new = self._decode(piece) if self._decode else ""
+            if new == piece:
+                continue
+            if start > at:
+                self.add(length, start - at, at, start - at)
+                length += start - at
+            if new:
+                # One code point stands for the whole escape even where both have the same length.
+                self.add(length, len(new), start, end - start)
+                length += len(new)
+            at = end
+        if at < len(text):
+            self.add(length, len(text) - at, at, len(text) - at)
+
+
+def _built(kind: str, text: str, pattern: re.Pattern[str], decode: Decode, generic: bool) -> Iterator[View]:
+    view = pattern.sub((lambda match: decode(match.group())) if decode else "", text)
+    if view and view != text:
+        yield kind, view, _LazyOffsets(text, pattern, decode), generic
 
 
 def _unescape(piece: str) -> str:

@@ -226,3 +226,11 @@ def test_build_makes_a_working_guard(tmp_path: Path):
     assert guard.keeper.reveal(judgement.kept[0]).reveal() == plant
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert plant.encode() not in written
+
+
+def test_the_random_part_alone_goes_too_wherever_it_is_echoed(make):
+    guard, core = make(), "".join(secrets.choice("ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrs23456789") for _ in range(36))
+    judgement = guard.check_notebook(
+        book(f't = "gh{"p_"}{core}"', f"without its mark: {core}\n"), Request("save", "a.ipynb")
+    )
+    assert core not in json.dumps(judgement.content)
