@@ -12,10 +12,11 @@ from traitlets import Float, Instance, Int
 from traitlets.config import LoggingConfigurable
 
 from jupyter_qguard import __version__
+from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.guard import Guard, Judgement, Request, failed
 from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.policy.model import Action, Door
-from jupyter_qguard.server.refusal import not_judged, refused
+from jupyter_qguard.server.refusal import Refusal, not_judged, refused
 from jupyter_qguard.server.worker import OutOfTime, Worker
 
 T = TypeVar("T")
@@ -104,16 +105,29 @@ class QGuardGate(LoggingConfigurable):
 
     def record_bypass(self) -> None:
         """Put into the record that this server runs without the guard. Raises LedgerError where that is impossible."""
+        self._record("save", "", "allow", "off", "a server was started with the guard off")
+
+    def warn(self, door: Door, path: str, message: str) -> Judgement:
+        """Record and return a warning about what passes without a look. Raises 503 if it cannot be recorded."""
+        try:
+            self._record(door, path, "warn", self.mode, message)
+        except LedgerError as error:
+            if getattr(self.guard.policies, "on_failure", "refuse") != "warn":
+                raise Refusal(503, error.message, hint=error.hint, code=error.code) from None
+        return Judgement(Action.WARN, "enforce" if self.mode == "enforce" else "observe", None, message=message)
+
+    def _record(self, door: Door, path: str, action: str, mode: str, note: str) -> None:
         event = Event(
             time=stamp(),
-            door="save",
-            path="",
-            action="allow",
-            mode="off",
-            kind="text",
+            door=door,
+            path=path,
+            action=action,
+            mode=mode,
+            kind="opaque",
             policy_digest=str(getattr(self.guard.policies, "digest", "")),
             version=__version__,
-            note="a server was started with the guard off",
+            who=current_user(),
+            note=note,
         )
         self.guard.ledger.append(event)
 

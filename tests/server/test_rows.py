@@ -102,8 +102,11 @@ def test_row_6_rename_of_other_text_warns_and_folders_move(server: Server, place
     assert (place / "b.cfg").read_text() == f"key={plant}\n"
     (place / "b.cfg").unlink()
     (place / "folder").mkdir()
-    server.contents("PATCH", f"{place.name}/folder", {"path": f"{place.name}/moved"}).ok()
+    reply = server.contents("PATCH", f"{place.name}/folder", {"path": f"{place.name}/moved"}).ok()
     assert (place / "moved").is_dir()
+    assert reply.json["qguard"]["action"] == "warn"
+    recorded = server.call("GET", f"qguard/api/decisions?path={place.name}/moved").json["decisions"]
+    assert [(event["door"], event["action"]) for event in recorded] == [("rename", "warn")]
 
 
 def test_row_6_rename_onto_an_existing_file_is_refused(server: Server, place: Path, plant: str) -> None:

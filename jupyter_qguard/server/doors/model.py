@@ -12,6 +12,9 @@ from jupyter_qguard.guard import Judgement, Request
 from jupyter_qguard.server.gate import QGuardGate
 from jupyter_qguard.server.refusal import bad_request
 
+_SMALL = 1_000_000
+"""Characters of base64 that may be decoded on the event loop (about a millisecond)."""
+
 
 async def judge_model(
     gate: QGuardGate, model: dict[str, Any], request: Request, *, blocking: bool
@@ -39,7 +42,7 @@ async def judge_model(
         judgement = await gate.judge("text", content, request, blocking=blocking)
         return _changed(model, judgement, judgement.content), judgement
     if model.get("format") == "base64":
-        data = decode_base64(content)
+        data = decode_base64(content) if len(content) < _SMALL else await _decode_aside(gate, content, blocking)
         judgement = await gate.judge("bytes", data, request, blocking=blocking)
         if not judgement.changed:
             return model, judgement
@@ -58,6 +61,10 @@ async def _notebook(
         # callers other than the handler read its keys as attributes
         new = nbformat.from_dict(new)  # type: ignore[no-untyped-call]
     return _changed(model, judgement, new), judgement
+
+
+async def _decode_aside(gate: QGuardGate, content: str, blocking: bool) -> bytes:
+    return await gate.off_loop(lambda: decode_base64(content), blocking=blocking)
 
 
 def _changed(model: dict[str, Any], judgement: Judgement, content: Any) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from jupyter_qguard.server.doors.reading import refuse_private
 from jupyter_qguard.server.refusal import bad_request, disk_error
 from jupyter_qguard.server.worker import ready
 
+_FOLDER = "Folder moved as it is: the files in it were not looked into."
+
 
 async def update(manager: Any, up: Any, model: Any, path: str) -> Any:
     """Rename through PATCH; the reply's ``qguard`` entry says what was changed."""
@@ -70,6 +72,8 @@ async def _rename_file(manager: Any, up: Any, old_path: str, new_path: str) -> A
         return await ready(up(old_path, new_path))
     old, new = Path(manager._get_os_path(old_path)), Path(manager._get_os_path(new_path))
     if not old.is_file():
+        if old.is_dir():
+            passage.said.append(manager.qguard_gate.warn("rename", new_path, _FOLDER))
         return await ready(up(old_path, new_path))
     judgement = await _judge_file(manager, old, new_path)
     passage.said.append(judgement)
