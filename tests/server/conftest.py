@@ -34,7 +34,7 @@ def default_server(_servers: dict[str, Server], tmp_path_factory) -> Server:
 def _server(name: str, servers: dict[str, Server], factory: pytest.TempPathFactory) -> Server:
     if name not in servers:
         argument = f"--ServerApp.contents_manager_class={MANAGERS[name]}"
-        servers[name] = Server(factory.mktemp(name), argument, "--QGuardGate.scan_seconds=15").wait()
+        servers[name] = Server(factory.mktemp(name), argument, "--QGuardGate.scan_seconds=45").wait()
     return servers[name]
 
 
