@@ -32,12 +32,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One file to judge. ``problem`` is set where it cannot be read at all (exit 2)."""
+    """One file to judge. ``problem`` is set where it cannot be read at all (exit 2).
+
+    ``base`` is the folder that was named, where the file was found by walking one.
+    """
 
     path: Path
     label: str
     size: int = 0
     problem: str = ""
+    base: Path | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +76,7 @@ def _expand(path: Path, skipped: list[Skipped]) -> Iterator[Chosen]:
         yield Chosen(path, "(a name with a NUL byte)", problem="no such file. Check the name.")
         return
     if stat.S_ISDIR(info.st_mode):
-        yield from _walk(path, skipped)
+        yield from _walk(path, path, skipped)
     else:  # a pipe or device named on purpose is read: `qguard scan <(command)`
         yield Chosen(path, shown(path), info.st_size)
 
@@ -82,7 +86,7 @@ def _missing(error: OSError) -> str:
     return f"{os_reason(error)}. {advice}"
 
 
-def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Chosen]:
+def _walk(folder: Path, base: Path, skipped: list[Skipped]) -> Iterator[Chosen]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
@@ -98,7 +102,7 @@ def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Chosen]:
                 if reason:
                     skipped.append(Skipped(shown(path), reason))
                 else:
-                    yield from _walk(path, skipped)
+                    yield from _walk(path, base, skipped)
                 continue
             info = entry.stat()
         except OSError as error:
@@ -110,7 +114,7 @@ def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Chosen]:
         if stat.S_ISDIR(info.st_mode):
             skipped.append(Skipped(shown(path), "a link to a folder"))
         elif stat.S_ISREG(info.st_mode):
-            yield Chosen(path, shown(path), info.st_size)
+            yield Chosen(path, shown(path), info.st_size, base=base)
         else:
             skipped.append(Skipped(shown(path), "not a regular file"))
 
@@ -124,18 +128,20 @@ def _left_out(entry: os.DirEntry[str]) -> str:
     return ""
 
 
-def root_of(path: Path, cwd: Path) -> Path:
+def root_of(path: Path, cwd: Path, base: Path | None = None) -> Path:
     """Return the folder above which no project policy is looked for.
 
     The repository that holds ``path``; without one, the current folder if it holds ``path``, else
-    the file's own folder.
+    ``base`` (the folder that was named), else the file's own folder.
     """
     here = Path(os.path.normpath(cwd / path))
     folder = here if here.is_dir() else here.parent
     for candidate in (folder, *folder.parents):
         if (candidate / ".git").exists():
             return candidate
-    return cwd if cwd in (folder, *folder.parents) else folder
+    if cwd in (folder, *folder.parents):
+        return cwd
+    return Path(os.path.normpath(cwd / base)) if base is not None else folder
 
 
 def relative(path: Path, root: Path, cwd: Path) -> str:

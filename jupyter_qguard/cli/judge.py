@@ -35,6 +35,8 @@ class Judge:
     policy_file: Path | None = None
     own_key: bool = True
     _guards: dict[Path, Guard] = field(default_factory=dict)
+    _roots: dict[tuple[Path, Path | None], Path] = field(default_factory=dict)
+    _checked: set[tuple[Path, str]] = field(default_factory=set)
 
     def guard(self, root: Path) -> Guard:
         """Return the guard of one policy root. Raises ConfigError for a policy that cannot be used."""
@@ -58,9 +60,12 @@ class Judge:
 
         guard = self.guard(root)
         look = asked.look(guard, data, path)
-        problems = guard.policies.problems
-        if len(problems) > (look.policy.on_failure == "warn"):
-            raise ConfigError(harmless(problems[0]), "Nothing was judged by it; see `qguard policy check`.")
+        folder = (root, path.rpartition("/")[0])
+        if folder not in self._checked:  # which files apply depends on the folder alone
+            problems = guard.policies.problems
+            if len(problems) > (look.policy.on_failure == "warn"):
+                raise ConfigError(harmless(problems[0]), "Nothing was judged by it; see `qguard policy check`.")
+            self._checked.add(folder)
         return look
 
     def report(self, data: bytes, label: str, path: str, root: Path) -> FileReport:
@@ -85,6 +90,14 @@ class Judge:
         root = root_of(Path(named), self.cwd)
         return shown(named), _utf8(relative(Path(named), root, self.cwd)), root
 
+    def _root_of(self, chosen: Chosen) -> Path:
+        """Return the root of a file, looked for once per folder."""
+        key = (chosen.path.parent, chosen.base)
+        root = self._roots.get(key)
+        if root is None:
+            root = self._roots[key] = root_of(chosen.path, self.cwd, chosen.base)
+        return root
+
     def file(self, chosen: Chosen, *, walked: bool = True) -> FileReport:
         """Read and judge one file."""
         if chosen.problem:
@@ -96,7 +109,7 @@ class Judge:
             data = chosen.path.read_bytes()
         except OSError as error:
             return unjudged(chosen.label, f"{os_reason(error)}. Check the file and its permissions.")
-        root = root_of(chosen.path, self.cwd)
+        root = self._root_of(chosen)
         return self.report(data, chosen.label, _utf8(relative(chosen.path, root, self.cwd)), root)
 
 

@@ -101,6 +101,8 @@ def test_the_root_is_the_repository_else_the_current_folder_else_the_files_own(t
     assert files.root_of(repo / "sub" / "a.ipynb", plain) == repo
     assert files.root_of(Path("x/../a.ipynb"), plain) == plain
     assert files.root_of(tmp_path / "other.ipynb", plain) == tmp_path
+    assert files.root_of(repo / "sub" / "a.ipynb", plain, tmp_path) == repo
+    assert files.root_of(tmp_path / "other" / "a.ipynb", plain, tmp_path) == tmp_path
     assert files.relative(Path("sub/a.ipynb"), repo, repo) == "sub/a.ipynb"
     assert files.relative(tmp_path / "a.ipynb", repo, repo) == "a.ipynb"
 

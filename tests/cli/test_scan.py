@@ -285,3 +285,13 @@ def test_an_argument_that_is_a_secret_is_not_repeated(qguard: Run) -> None:
         done = qguard(*arguments)
         assert done.returncode == 2
         assert token[4:12].encode() not in done.stdout + done.stderr
+
+
+def test_the_policy_of_a_folder_that_is_named_from_elsewhere_holds_below_it(
+    qguard: Run, work: Path, home: Path
+) -> None:
+    (work / "sub").mkdir()
+    (work / "sub" / "a.ipynb").write_bytes(notebook(code_cell(f"t = '{github_token()}'")))
+    (work / "qguard.toml").write_text('version = 1\n[content]\nsource = "block"\n')
+    document = json.loads(qguard("scan", str(work), "--format", "json", cwd=home).stdout)
+    assert document["verdict"] == "block"
