@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_qguard.cli.exits import os_reason
 from jupyter_qguard.cli.names import shown
+from jupyter_qguard.errors import InputError
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -50,6 +52,13 @@ class Selection:
 
     files: list[Chosen]
     skipped: list[Skipped]
+
+
+def read_stdin() -> bytes:
+    """Return all of stdin. Raises InputError where there is none."""
+    if sys.stdin is None:
+        raise InputError("There is no standard input to read.", "Pipe the content in, or name a file.")
+    return sys.stdin.buffer.read()
 
 
 def select(arguments: Sequence[str]) -> Selection:

@@ -121,6 +121,7 @@ def from_look(look: Look, label: str, size: int) -> FileReport:
         findings=look.findings,
         unchecked=look.unchecked,
         because=[item.because for item in look.decision.judged],
+        by_hand=[bool(look.scan.problem) or look.scan.kind == "opaque" for _ in look.decision.judged],
         mode=look.decision.mode,
         problem=harmless(look.scan.problem) if look.scan.problem else "",
         size=size,

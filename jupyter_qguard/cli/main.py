@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a library's remark is no answer, and its text is not ours to vouch for
+    if sys.stdout is None or sys.stderr is None:  # started with one of them closed
+        raise SystemExit(exits.FAILED)
     for stream in (sys.stdout, sys.stderr):
         _escape_unprintable(stream)
     code = _guarded(list(argv) if argv is not None else sys.argv[1:])
@@ -152,8 +154,6 @@ def _flush() -> int:
     """Flush what was printed while failing can still be told; a closed pipe is told to nobody."""
     code = exits.CLEAN
     for stream in (sys.stdout, sys.stderr):
-        if stream is None:  # started with the stream closed
-            continue
         try:
             stream.flush()
         except (OSError, ValueError) as error:

@@ -96,14 +96,12 @@ def explain(path: str | None, form: str) -> int:
 
 
 def _load(path: str | None) -> tuple[Policies, str]:
-    """Return the policies of the root that holds ``path``, and the path below it."""
+    """Return the policies of the root that holds ``path`` (which need not exist yet), and the path below it."""
     from jupyter_qguard import settings
     from jupyter_qguard.scan import rules
 
     cwd = Path.cwd()
     target = Path(path) if path else cwd
-    if not os.path.lexists(target):
-        raise exits.UsageError("There is no such file or folder.", "Check the name.")
     root = root_of(target, cwd)
     inside = relative(target, root, cwd)
     if target.is_dir():

@@ -96,7 +96,7 @@ def _reports(results: Iterable[FileReport | tuple[str, str]]) -> Iterator[FileRe
 
 def _with_bar(reports: Iterable[FileReport], total: int) -> Iterator[FileReport]:
     """Yield what comes, and draw a bar on stderr if that is a terminal and it takes long."""
-    if not sys.stderr.isatty():
+    if total < WORTH_FILES or not sys.stderr.isatty():
         yield from reports
         return
     began, bar, done = time.monotonic(), None, 0

@@ -12,7 +12,7 @@ import click
 
 from jupyter_qguard.cli import exits, output
 from jupyter_qguard.cli.exits import UsageError, say
-from jupyter_qguard.cli.files import STDIN, relative, root_of
+from jupyter_qguard.cli.files import STDIN, read_stdin, relative, root_of
 from jupyter_qguard.cli.judge import Judge, from_look
 from jupyter_qguard.cli.names import harmless, shown
 from jupyter_qguard.cli.report import Report
@@ -85,7 +85,7 @@ def _one(file: str, in_place: bool, out: str | None, check: bool, named: str | N
     filtering = piped and not check
     # Ids of a filtered file end up in git, where every machine must write the same.
     judge = Judge(Path.cwd(), os.environ, own_key=not filtering)
-    source = Source(sys.stdin.buffer.read(), *judge.stdin(named)) if piped else _read(Path(file), judge.cwd)
+    source = Source(read_stdin(), *judge.stdin(named)) if piped else _read(Path(file), judge.cwd)
     look = _look(judge, source)
     chosen = look.to_cut()
     if look.scan.problem and (chosen or not filtering):

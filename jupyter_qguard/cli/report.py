@@ -16,7 +16,8 @@ ACTIONS = ("allow", "warn", "redact", "hold", "block")
 class FileReport:
     """One file judged. ``problem``: why it could not be judged as what it is (one sentence; exit 2).
 
-    ``because`` names, per finding, the setting that gave its action; ``size`` is in bytes.
+    Per finding, ``because`` names the setting that gave its action and ``by_hand`` says whether ``qguard redact``
+    cannot cut it out; ``size`` is in bytes.
     """
 
     path: str
@@ -24,6 +25,7 @@ class FileReport:
     findings: list[dict[str, Any]] = field(default_factory=list)
     unchecked: list[dict[str, Any]] = field(default_factory=list)
     because: list[str] = field(default_factory=list)
+    by_hand: list[bool] = field(default_factory=list)
     mode: str = "enforce"
     problem: str = ""
     size: int = 0

@@ -51,13 +51,14 @@ def place(row: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def next_step(item: FileReport, row: Mapping[str, Any]) -> str:
-    """Return what to do about one finding, in one line."""
-    action = row["action"]
-    if row["rule"] == "high-entropy-string" or action in ("allow", "warn"):
+def next_step(item: FileReport, number: int) -> str:
+    """Return what to do about finding ``number`` (from 0) of a file, in one line."""
+    if item.findings[number]["action"] in ("allow", "warn"):
         return "look at it; if it is a secret, take it out and have it replaced where it was issued"
-    if row.get("cut") is False:
-        return "take the part that holds it out by hand: it cannot be cut out of this kind of file"
+    if any(item.by_hand[number : number + 1]):
+        return (
+            "have the secret replaced where it was issued, and take it out by hand: it cannot be cut out of this file"
+        )
     if item.path == "-":
         return "have the secret replaced where it was issued; `qguard redact -` cuts it out"
     return f"have the secret replaced where it was issued, then: qguard redact --in-place {_quoted(item.path)}"
@@ -88,7 +89,7 @@ def _file(item: FileReport, paint: Paint, explain: bool) -> Iterator[str]:
         yield f"          {harmless(row['why'])}"
         if explain:
             yield from (f"          {line}" for line in _explained(item, row, number))
-        step = next_step(item, row)
+        step = next_step(item, number)
         if step != previous:
             yield f"          next: {step}"
             previous = step

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from jupyter_qguard.cli import exits
-from jupyter_qguard.cli.files import STDIN, select
+from jupyter_qguard.cli.files import STDIN, read_stdin, select
 from jupyter_qguard.cli.judge import Judge, unjudged
 from jupyter_qguard.cli.names import shown
 from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
@@ -83,7 +83,7 @@ def _named(judge: Judge, paths: tuple[str, ...], named: str | None, jobs: int | 
 
     first: list[FileReport] = []
     if STDIN in paths:
-        first.append(judge.report(sys.stdin.buffer.read(), *judge.stdin(named)))
+        first.append(judge.report(read_stdin(), *judge.stdin(named)))
     selection = select([path for path in paths if path != STDIN])
     given = frozenset(shown(path) for path in paths)
     reports = pool.judge_all(judge, selection.files, given, pool.workers(jobs, selection.files))

@@ -114,7 +114,10 @@ def test_policy_explain_gives_doors_and_reasons(qguard: Run, work: Path) -> None
     assert done.returncode == 0
     assert re.search(rb"save +source +redact +because of content\.source \(default\)", done.stdout)
     assert re.search(rb"commit +text +block", done.stdout)
-    assert qguard("policy", "explain", "nowhere.ipynb").returncode == 2
+    entry = '[[paths]]\nmatch = "course/**"\nsource = "allow"\nreason = "teaching"\nowner = "a@lab.example"\n'
+    (work / "qguard.toml").write_text("version = 1\n" + entry)
+    done = qguard("policy", "explain", "course/not-yet.ipynb")
+    assert re.search(rb"save +source +allow +because of paths\[course/\*\*\]\.source", done.stdout)
 
 
 def test_why_tells_what_when_where_and_how_to_get_it_back(qguard: Run, work: Path) -> None:

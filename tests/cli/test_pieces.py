@@ -156,6 +156,12 @@ def test_the_text_report_says_cell_field_line_rule_why_and_what_next() -> None:
     assert "\x1b[" in report_text.to_text(Report([FileReport("a", "redact", [row()])]), colour=True)
 
 
+def test_what_cannot_be_cut_out_is_not_sent_to_redact() -> None:
+    text = report_text.to_text(Report([FileReport("a.zip", "block", [row()], by_hand=[True])]), colour=False)
+    assert "by hand" in text
+    assert "qguard redact" not in text
+
+
 def test_a_hostile_field_cannot_forge_a_line() -> None:
     hostile = row(field="attachments.a\n\x1b[2Jclean", cell_id="x\ry")
     text = report_text.to_text(Report([FileReport("a.ipynb", "redact", [hostile])]), colour=False)

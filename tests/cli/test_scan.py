@@ -295,3 +295,13 @@ def test_the_policy_of_a_folder_that_is_named_from_elsewhere_holds_below_it(
     (work / "qguard.toml").write_text('version = 1\n[content]\nsource = "block"\n')
     document = json.loads(qguard("scan", str(work), "--format", "json", cwd=home).stdout)
     assert document["verdict"] == "block"
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 2), (">&-", 2), ("2>&-", 2)])
+def test_a_stream_that_is_closed_is_no_traceback(work: Path, env: dict[str, str], closed: str, code: int) -> None:
+    command = f'exec "{sys.executable}" -m jupyter_qguard redact - {closed}'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, cwd=work, env=env, input=b"x", check=False)
+    assert done.returncode == code
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") <= 1
+    assert b"Internal" not in done.stderr
