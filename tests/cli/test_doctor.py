@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run, code_cell, github_token, notebook
 
 from jupyter_qguard.cli.open_doors import OPEN
+from tests.cli.conftest import ROOT, Run, code_cell, github_token, notebook
 
 BYPASSES = (ROOT / "docs" / "bypasses.md").read_text("utf-8")
 

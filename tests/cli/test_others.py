@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Run, code_cell, github_token, notebook
+
+from tests.cli.conftest import Run, code_cell, github_token, notebook
 
 MARKER = re.compile(rb"\[REDACTED:([a-z0-9-]+):([0-9a-f]{8})\]")
 

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Run, code_cell, github_token, notebook
+
+from tests.cli.conftest import Run, code_cell, github_token, notebook
 
 
 def planted(work: Path) -> list[str]:

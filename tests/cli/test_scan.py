@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Run, code_cell, github_token, notebook
+
+from tests.cli.conftest import Run, code_cell, github_token, notebook
 
 
 def test_a_clean_notebook_is_exit_0(qguard: Run, work: Path) -> None:

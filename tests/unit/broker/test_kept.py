@@ -267,7 +267,7 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, item: Make, home: str) -> N
     code = """
 import pathlib, resource, secrets, sys
 sys.path.insert(0, "tests/unit/broker")
-from conftest import MemoryBackend
+from tests.unit.broker.conftest import MemoryBackend
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.errors import KeepError
 from jupyter_qguard.secret import Secret

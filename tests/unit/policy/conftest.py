@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from policy_world import World
+
+from tests.unit.policy.policy_world import World
 
 # Time limits per example say more about the machine than about the code.
 settings.register_profile("policy", deadline=None)

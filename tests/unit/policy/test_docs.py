@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from policy_world import World, finding
 
 from jupyter_qguard.policy.decide import decide
 from jupyter_qguard.policy.model import Context, Door, FileKind
 from jupyter_qguard.scan.finding import Tier, Unchecked
 from jupyter_qguard.settings.words import DOORS
+from tests.unit.policy.policy_world import World, finding
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from policy_world import World
-
 from jupyter_qguard.settings import Row
 from jupyter_qguard.settings.explain import ADMIN, ANYONE
+from tests.unit.policy.policy_world import World
 
 
 def rows(world: World, path: str = "a.ipynb") -> dict[str, Row]:

@@ -8,12 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from policy_world import RULES, World
 
 from jupyter_qguard import settings
 from jupyter_qguard.errors import ConfigError
 from jupyter_qguard.policy.model import Action
 from jupyter_qguard.settings import Query, reader
+from tests.unit.policy.policy_world import RULES, World
 
 STRICT = '[content]\nsource = "block"\n'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from policy_world import World, finding
 
 from jupyter_qguard.errors import ConfigError
 from jupyter_qguard.policy.decide import decide
@@ -11,6 +10,7 @@ from jupyter_qguard.policy.model import Action, Context
 from jupyter_qguard.scan.finding import Unchecked
 from jupyter_qguard.settings.policies import Policy
 from jupyter_qguard.settings.stack import Query, Stack
+from tests.unit.policy.policy_world import World, finding
 
 REASONED = 'reason = "teaching keys"\nowner = "platform@lab.example"\n'
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from policy_world import RULES, World
 
 from jupyter_qguard import settings
 from jupyter_qguard.settings import toml_lines
 from jupyter_qguard.settings.policy_file import DEFAULTS, Problem
 from jupyter_qguard.settings.words import CONTENT, DOORS, Role
+from tests.unit.policy.policy_world import RULES, World
 
 
 def check(tmp_path: Path, text: str, role: Role | None = None) -> list[Problem]:

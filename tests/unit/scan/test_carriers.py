@@ -16,11 +16,11 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-import scan_support as support
-from test_scanner import KEY, clean, code, look, notebook
 
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook
+from tests.unit.scan import scan_support as support
+from tests.unit.scan.test_scanner import KEY, clean, code, look, notebook
 
 
 def b64(data: bytes | str) -> str:

@@ -10,14 +10,14 @@ import re
 from typing import Any
 
 import pytest
-import scan_support as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_scanner import KEY, clean, code, look, notebook
 
 from jupyter_qguard.errors import RedactionError
 from jupyter_qguard.scan.redact_code import parses
 from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook, scan_text
+from tests.unit.scan import scan_support as support
+from tests.unit.scan.test_scanner import KEY, clean, code, look, notebook
 
 MARKER = re.compile(r"\[REDACTED:[a-z-]+:[0-9a-f]{8}\]|REDACTED-[a-z-]+-[0-9a-f]{8}")
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

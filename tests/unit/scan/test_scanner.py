@@ -6,9 +6,8 @@ import copy
 import json
 from typing import Any
 
-import scan_support as support
-
 from jupyter_qguard.scan.scanner import Redaction, Scan, scan_bytes, scan_notebook, scan_text
+from tests.unit.scan import scan_support as support
 
 KEY = b"k" * 32
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import nbformat
 import pytest
-import scan_support as support
-from test_scanner import KEY, clean, code, look, notebook
 
 from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook, scan_text
+from tests.unit.scan import scan_support as support
+from tests.unit.scan.test_scanner import KEY, clean, code, look, notebook
 
 STATE = "application/vnd.jupyter.widget-state+json"
 PLOTLY = "application/vnd.plotly.v1+json"
