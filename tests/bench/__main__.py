@@ -128,7 +128,8 @@ def bench_start(scratch: Path) -> None:
     """Server start-up and idle memory, interleaved pairs."""
     start_server(scratch, guarded=True)  # compiles the engine's database once, as a first start does
     pairs = [(start_server(scratch, guarded=False), start_server(scratch, guarded=True)) for _ in range(5)]
-    slower = statistics.median(pair[1][0] - pair[0][0] for pair in pairs)
+    # the fastest of each: other work on the machine can only make a start slower
+    slower = min(pair[1][0] for pair in pairs) - min(pair[0][0] for pair in pairs)
     heavier = statistics.median(pair[1][1] - pair[0][1] for pair in pairs) / 1024
     row("server start, slower by", f"{slower:.2f} s", "<= 0.7 s", good=slower <= 0.7)
     row("resident when idle, more by", f"{heavier:.0f} MiB", "<= 60 MiB", good=heavier <= 60)

@@ -41,7 +41,8 @@ def notebook(size: int, *, seed: int = 7) -> dict[str, Any]:
     while made < size:
         source = prose(12, rng)
         text = prose(30, rng)
-        html = "<table>" + "".join(f"<tr><td>{rng.random()}</td></tr>" for _ in range(40)) + "</table>"
+        rows = "".join(f"    <tr>\n      <th>{n}</th>\n      <td>{rng.random()}</td>\n    </tr>\n" for n in range(40))
+        html = f'<div>\n<table border="1" class="dataframe">\n  <tbody>\n{rows}  </tbody>\n</table>\n</div>'
         outputs: list[dict[str, Any]] = [
             {"output_type": "stream", "name": "stdout", "text": text.splitlines(keepends=True)},
             {
