@@ -9,7 +9,6 @@ from ..detector import Samples, TokenDetector
 from ..finding import Rule, Severity, Tier
 from ..placeholders import is_placeholder, looks_random, mixed
 from . import urls
-from ._yelp_unicode import UNICODE_ANCHOR
 from .yelp import LONG_LINE, Pairs, PluginDetector, by_regex
 
 
@@ -56,7 +55,7 @@ def plugin(
     longest: int = LONG_LINE,
 ) -> PluginDetector:
     """Return the detector of the plug-in ``module.Class``."""
-    return PluginDetector(rule, (*anchors, UNICODE_ANCHOR), name, find, keep, extend, Samples(true, false), longest)
+    return PluginDetector(rule, anchors, name, find, keep, extend, Samples(true, false), longest)
 
 
 _WHY: dict[Tier, str] = {

@@ -1,6 +1,6 @@
 """The few non-ASCII characters that ASCII anchors cannot see but Python's ``\\d`` and ``IGNORECASE`` match.
 
-One extra byte pattern sends a line that holds any of them to every plug-in of detect-secrets.
+Two extra byte patterns send a line that holds any of them to the plug-ins of detect-secrets that care.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ def _escape(data: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in data)
 
 
-def _pattern() -> str:
+def _digits() -> str:
     parts = []
     for block in _DIGITS.split():
         first, last = (chr(int(block, 16) + step).encode() for step in (0, 9))
         parts.append(f"{_escape(first[:-1])}[{_escape(first[-1:])}-{_escape(last[-1:])}]")
-    parts.extend(_escape(chr(code).encode()) for code in _FOLDED)
     return f"(?:{'|'.join(parts)})"
 
 
-UNICODE_ANCHOR = _pattern()
+DIGITS_ANCHOR = _digits()
+"""For plug-ins with ``\\d``."""
+FOLDED_ANCHOR = f"(?:{'|'.join(_escape(chr(code).encode()) for code in _FOLDED)})"
+"""For plug-ins that ignore case."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._assign import QUOTED_RUN
 from ._yelp_rule import always, keyword, mixed_random, new_rule, plugin
+from ._yelp_unicode import DIGITS_ANCHOR, FOLDED_ANCHOR
 from .yelp import by_delimited, by_entropy, by_keyword, public_address
 
 _SEP = r"['\"]?\]? *(?:=|:|:=|=>| +|::) *['\"]?"
@@ -19,6 +20,7 @@ DETECTORS = (
         "artifactory.ArtifactoryDetector",
         new_rule("artifactory-credential", "Artifactory credential"),
         (
+            DIGITS_ANCHOR,
             r"[\s=:\"\x1c-\x1f\x80-\xff]AKC[a-zA-Z0-9]{10}",
             r"[\s=:\"\x1c-\x1f\x80-\xff]AP[0-9ABCDEF][a-zA-Z0-9]{8}",
         ),
@@ -30,14 +32,21 @@ DETECTORS = (
     plugin(
         "cloudant.CloudantDetector",
         new_rule("cloudant-credential", "Cloudant credential", "context"),
-        (r"(?i)cl(?:ou(?:dant)?)?[_-]?(?:api)?(?:key|pw|pass|token)", r"(?i)https?://[^\n]*cloudant\.com"),
+        (
+            FOLDED_ANCHOR,
+            r"(?i)cl(?:ou(?:dant)?)?[_-]?(?:api)?(?:key|pw|pass|token)",
+            r"(?i)https?://[^\n]*cloudant\.com",
+        ),
         true=('cloudant_password = "⟦<h64>⟧"',),
         false=('cloudant_password = "<h20>"',),
     ),
     plugin(
         "ibm_cloud_iam.IbmCloudIamDetector",
         new_rule("ibm-cloud-iam-key", "IBM Cloud IAM key", "context"),
-        (rf"(?i)(?:key|pwd|pw|pass|password|token){_SEP}[a-zA-Z0-9_-]{{44}}",),
+        (
+            FOLDED_ANCHOR,
+            rf"(?i)(?:key|pwd|pw|pass|password|token){_SEP}[a-zA-Z0-9_-]{{44}}",
+        ),
         keep=mixed_random,
         true=('key = "⟦<w44>⟧"', "iam_key: ⟦<w44>⟧"),
         false=('key = "' + "ZXYI" * 11 + '"', "token=<h44>"),
@@ -45,7 +54,10 @@ DETECTORS = (
     plugin(
         "ibm_cos_hmac.IbmCosHmacDetector",
         new_rule("ibm-cos-hmac-secret", "IBM Cloud Object Storage HMAC secret", "context"),
-        (rf"(?i)secret[-_]?(?:access)?[-_]?key{_SEP}[a-f0-9]{{48}}",),
+        (
+            FOLDED_ANCHOR,
+            rf"(?i)secret[-_]?(?:access)?[-_]?key{_SEP}[a-f0-9]{{48}}",
+        ),
         true=('cos_hmac_secret_access_key = "⟦<h48>⟧"',),
         false=('secret_key = "<h20>"',),
     ),
@@ -61,6 +73,7 @@ DETECTORS = (
         "keyword.KeywordDetector",
         new_rule("secret-keyword", "Value under a secret-sounding name", "generic", "low"),
         (
+            FOLDED_ANCHOR,
             rf"(?i){_KEYWORDS}[A-Za-z0-9_\x80-\xff]*[\]'\"]{{0,2}}{_BLANK}*[:=!]",
             rf"(?i){_KEYWORDS}[^\n]*['\"`];",
             rf"['\"`]{_BLANK}*[!=]{{2,3}}{_BLANK}*[A-Za-z0-9_\x80-\xff]*{_KEYWORDS}",
@@ -87,7 +100,11 @@ DETECTORS = (
     plugin(
         "softlayer.SoftlayerDetector",
         new_rule("softlayer-credential", "SoftLayer credential", "context"),
-        (r"(?i)(?:softlayer|sl)[_-]?(?:api)?[_-]?(?:key|pw|pass|token)", r"(?i)api.softlayer.com/soap/v3"),
+        (
+            FOLDED_ANCHOR,
+            r"(?i)(?:softlayer|sl)[_-]?(?:api)?[_-]?(?:key|pw|pass|token)",
+            r"(?i)api.softlayer.com/soap/v3",
+        ),
         true=('softlayer_api_key = "⟦<l64>⟧"', "http://api.softlayer.com/soap/v3/⟦<l64>⟧"),
         false=('softlayer_api_key = "<l20>"',),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import cloud, forges, jwt, models, packages, urls
 from ._yelp_rule import aws, mixed_random, new_rule, plugin, shared, url_password
+from ._yelp_unicode import DIGITS_ANCHOR, FOLDED_ANCHOR
 from .yelp import by_first_of_run, by_whole, first_regex, second_regex
 
 DETECTORS = (
@@ -19,7 +20,10 @@ DETECTORS = (
     plugin(
         "aws.AWSKeyDetector",
         cloud.AWS_SECRET,
-        (r"(?i)aws[^\n]*['\"][0-9a-zA-Z/+]{40}['\"]",),
+        (
+            FOLDED_ANCHOR,
+            r"(?i)aws[^\n]*['\"][0-9a-zA-Z/+]{40}['\"]",
+        ),
         second_regex,
         keep=aws,
         true=("aws_key = '⟦<B40>⟧'",),
@@ -43,7 +47,10 @@ DETECTORS = (
     plugin(
         "discord.DiscordBotTokenDetector",
         new_rule("discord-bot-token", "Discord bot token"),
-        (r"\.[a-zA-Z0-9_-]{6}\.[a-zA-Z0-9_-]{27}",),
+        (
+            DIGITS_ANCHOR,
+            r"\.[a-zA-Z0-9_-]{6}\.[a-zA-Z0-9_-]{27}",
+        ),
         keep=mixed_random,
         extend="a-zA-Z0-9_-",
         true=("DISCORD='⟦M<n23>.<n6>.<n27>⟧'", "⟦N<n25>.<n6>.<n38>⟧"),
@@ -121,7 +128,11 @@ DETECTORS = (
     plugin(
         "slack.SlackDetector",
         packages.SLACK,
-        (r"(?i)xox[abposr]-[0-9]+-",),
+        (
+            DIGITS_ANCHOR,
+            FOLDED_ANCHOR,
+            r"(?i)xox[abposr]-[0-9]+-",
+        ),
         first_regex,
         extend="A-Za-z0-9-",
         true=("⟦xoxb-<d12>-<d12>-<n24>⟧",),
@@ -130,7 +141,10 @@ DETECTORS = (
     plugin(
         "slack.SlackDetector",
         shared(packages.DETECTORS, "slack-webhook"),
-        (r"(?i)hooks\.slack\.com/services/T[a-zA-Z0-9_]",),
+        (
+            FOLDED_ANCHOR,
+            r"(?i)hooks\.slack\.com/services/T[a-zA-Z0-9_]",
+        ),
         second_regex,
         extend="A-Za-z0-9_",
         true=("⟦https://hooks.slack.com/services/T<u8>/B<u8>/<n24>⟧",),
@@ -155,7 +169,10 @@ DETECTORS = (
     plugin(
         "telegram_token.TelegramBotTokenDetector",
         new_rule("telegram-bot-token", "Telegram bot token"),
-        (r"[0-9]{8,10}:[0-9A-Za-z_-]{35}",),
+        (
+            DIGITS_ANCHOR,
+            r"[0-9]{8,10}:[0-9A-Za-z_-]{35}",
+        ),
         keep=mixed_random,
         extend="0-9A-Za-z_-",
         true=("bot = '⟦<d9>:AA<n33>⟧'",),
