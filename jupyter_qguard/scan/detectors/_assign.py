@@ -37,9 +37,23 @@ def strong(match: re.Match[str]) -> bool:
     return strong_value(match["span"])
 
 
+_PLACE = re.compile(
+    r"://|\A[~./\\]|\A[\w.+-]+@[\w-]+\.|\.(?:json|txt|ini|toml|ya?ml|cfg|conf|py|ipynb|csv|pem|env|org|com|net|io|eu|ch|de)\Z"
+)
+"""Addresses, paths and file names stand where credentials do, too."""
+_NO_SECRET = re.compile(
+    r"(?i)(?:next|client|page|continuation|consistency|idempotency|pad|sync|csrf|xsrf|pagination)[_-]?\Z"
+)
+
+
+def names_no_secret(text: str, start: int) -> bool:
+    """Say whether the name that goes on at ``start`` begins like ``nextToken`` or ``client_token``."""
+    return _NO_SECRET.search(text, max(0, start - 16), start) is not None
+
+
 def strong_value(value: str, minimum: int = 8) -> bool:
     """Say whether ``value``, standing where a credential belongs, may be one."""
-    if len(value) < minimum or is_placeholder(value):
+    if len(value) < minimum or is_placeholder(value) or _PLACE.search(value) is not None:
         return False
     return entropy(value) >= 2.5 and (any(c.isdigit() for c in value) or entropy(value) > 3.5)
 

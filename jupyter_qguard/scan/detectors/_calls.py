@@ -14,6 +14,7 @@ from ..detector import SMALL, Samples, compiled, windows
 from ..finding import Match, Rule, Span
 
 LIMIT = 4000
+NEAR = 2000
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|\\\r?\n|\.\.\.:?|>>>)
     |(?P<comment>\#)
@@ -104,7 +105,8 @@ class CallDetector:
     """Finds literals handed to a vendor's call.
 
     ``calls`` maps callee names (a regex each, without the bracket) to the positions that hold a secret; ``keywords``
-    is a regex for argument names that do, in any of the calls; ``shape`` what a value must look like in full.
+    is a regex for argument names that do, in any of the calls; ``shape`` what a value must look like in full;
+    ``beside`` a word (any case) that must stand within ``NEAR`` code points of the call, for callees with common names.
     """
 
     rule: Rule
@@ -113,6 +115,7 @@ class CallDetector:
     shape: str
     accept_value: Callable[[str, int], bool]
     samples: Samples
+    beside: str = ""
 
     @property
     def anchors(self) -> tuple[str, ...]:
@@ -135,6 +138,11 @@ class CallDetector:
         names = "|".join(f"(?P<c{number}>{callee})" for number, (callee, _) in enumerate(self.calls))
         clear, nested = low, 0
         for call in compiled(rf"(?<![A-Za-z0-9_])(?:{names})[ ]{{0,3}}\(").finditer(text, low, high):
+            if (
+                self.beside
+                and compiled(f"(?i){self.beside}").search(text, max(0, call.start() - NEAR), call.end() + NEAR) is None
+            ):
+                continue
             positions = next(p for number, (_, p) in enumerate(self.calls) if call[f"c{number}"] is not None)
             # Calls inside calls are read again: only so far that a long chain of them stays linear.
             nested = nested + 1 if call.start() < clear else 0

@@ -37,6 +37,11 @@ def url_password(value: str) -> bool:
     return len(value) >= 3 and not is_placeholder(value) and value.lower() not in urls.DULL
 
 
+def no_placeholder(value: str) -> bool:
+    """Accept what is no stand-in and no documented example."""
+    return not is_placeholder(value)
+
+
 def always(_value: str) -> bool:
     """Accept everything."""
     return True
@@ -53,9 +58,10 @@ def plugin(
     true: tuple[str, ...],
     false: tuple[str, ...] = (),
     longest: int = LONG_LINE,
+    unless: str = "",
 ) -> PluginDetector:
     """Return the detector of the plug-in ``module.Class``."""
-    return PluginDetector(rule, anchors, name, find, keep, extend, Samples(true, false), longest)
+    return PluginDetector(rule, anchors, name, find, keep, extend, Samples(true, false), longest, unless)
 
 
 _WHY: dict[Tier, str] = {

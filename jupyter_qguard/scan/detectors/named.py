@@ -11,7 +11,13 @@ from ._assign import ASSIGN, strong, strong_value
 from ._calls import CallDetector
 from ._make import token
 
-OAUTH = Rule("oauth-token", "OAuth token", "high", "context", "random value named access, refresh, id or auth token")
+OAUTH = Rule(
+    "oauth-token",
+    "OAuth token",
+    "high",
+    "context",
+    "random value named access, refresh, id or auth token, or client secret",
+)
 BEARER = Rule("bearer-token", "Bearer token", "high", "context", "random value after Authorization: Bearer or Token")
 HARDCODED = Rule(
     "hardcoded-credential",
@@ -38,8 +44,9 @@ DETECTORS: tuple[Detector, ...] = (
     token(
         OAUTH,
         OAUTH.title,
-        rf"(?i:(?:access|refresh|id|auth|authentication|bearer)_?token){ASSIGN}(?P<span>[A-Za-z0-9_+/=.~|-]{{20,4000}})",
-        anchor=r"(?i)(?:access|refresh|id|auth|authentication|bearer)_?token",
+        rf"(?i:(?:access|refresh|id|auth|authentication|bearer)[_ ]?token|client_?secret)"
+        rf"{ASSIGN}(?P<span>[A-Za-z0-9_+/=.~|-]{{20,4000}})",
+        anchor=(r"(?i)(?:access|refresh|id|auth|authentication|bearer)[_ ]?token", r"(?i)client_?secret"),
         accept=opaque,
         reach=(200, 4200),
         true=(
@@ -47,6 +54,8 @@ DETECTORS: tuple[Detector, ...] = (
             '{"access_token": "⟦<B64>⟧", "expires_in": 3600}',
             "authentication_token: ⟦<n40>⟧",
             "authToken='⟦<h40>⟧'",
+            "Access token: ⟦<n43>⟧",
+            'classiq.authenticate(client_secret="⟦<n48>⟧")',
         ),
         false=(
             "refresh_token=None",

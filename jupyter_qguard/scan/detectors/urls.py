@@ -37,6 +37,16 @@ DULL = frozenset(
         "xxx",
         "pass1234",
         "x-access-token",
+        "mypassword",
+        "mypass",
+        "passw0rd",
+        "password123",
+        "pass123",
+        "testpass",
+        "foobar",
+        "dbpass",
+        "dbpassword",
+        "userpass",
     ]
 )
 

@@ -5,6 +5,7 @@ process-wide settings, and nothing is ever verified over the network. What diffe
 
 * the span is the whole token (``secret_value`` is a regex group: ``ghp`` for GitHub, the header for a key block);
 * stand-ins are skipped (``placeholders.py``), and a rule's ``keep`` may ask for a more random value;
+* a random string named as a hash, digest, checksum or id is skipped by the entropy rules (``unless``);
 * inline ``pragma: allowlist`` comments are not honoured: whoever leaks could write one;
 * lines over 16,384 characters (2,048 for keywords) are judged around candidates only, so that time stays linear.
 """
@@ -19,7 +20,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from ..detector import Samples, windows
+from ..detector import Samples, compiled, windows
 from ..finding import Match, Rule, Span
 
 Pairs = Iterator[tuple[str, int, int]]
@@ -130,6 +131,14 @@ def by_entropy(name: str, line: str) -> Pairs:
             yield value, *match.span(2)
 
 
+_HASHED = r"(?i)hash|digest|sha-?\d|checksum|md5"
+DIGEST_NAME = (
+    r"(?i)(?:hash\w*|digest|sha-?\d{0,3}|checksum|md5|commit\w*|revision|rev|[a-z_]*id|uuid|etag|nonce|qpy|next_?token"
+    r"|authorship_tag|provenance)[\"']?\]?\s{0,4}(?:[:=]{1,2}|[,(])\s{0,4}[br]?[\"']\Z"
+)
+"""A name before a quoted value that says it is a digest or an id."""
+
+
 @dataclass(frozen=True, slots=True)
 class PluginDetector:
     """One plug-in behind our interface."""
@@ -142,6 +151,7 @@ class PluginDetector:
     extend: str
     samples: Samples
     longest: int = LONG_LINE
+    unless: str = ""
 
     def matches(self, text: str) -> Iterator[Match]:
         """Yield what the plug-in finds on each line of ``text``."""
@@ -155,9 +165,17 @@ class PluginDetector:
                 if self.extend:
                     more = _extension(self.extend).match(text, last)
                     last = more.end() if more else last
-                if last > first and self.keep(text[first:last]):
+                if last > first and self.keep(text[first:last]) and not self._excused(text, first, last):
                     span = Span(first, last)
                     yield Match(span, (span,))
+
+    def _excused(self, text: str, first: int, last: int) -> bool:
+        """Say whether the name before, or the comment after, tells that this is no secret."""
+        if not self.unless:
+            return False
+        before = text[max(0, first - 60) : first].rpartition("\n")[2]
+        after = text[last + 1 : last + 40].partition("\n")[0].partition("#")[2]
+        return compiled(self.unless).search(before) is not None or compiled(_HASHED).search(after) is not None
 
     def _lines(self, text: str, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
         breaks = ("\n", "\r") if "\r" in text else ("\n",)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ._assign import QUOTED_RUN
-from ._yelp_rule import always, keyword, mixed_random, new_rule, plugin
+from ._yelp_rule import always, keyword, mixed_random, new_rule, no_placeholder, plugin
 from ._yelp_unicode import DIGITS_ANCHOR, FOLDED_ANCHOR
-from .yelp import by_delimited, by_entropy, by_keyword, public_address
+from .yelp import DIGEST_NAME, by_delimited, by_entropy, by_keyword, public_address
 
 _SEP = r"['\"]?\]? *(?:=|:|:=|=>| +|::) *['\"]?"
 _KEYWORDS = (
@@ -113,15 +113,19 @@ DETECTORS = (
         new_rule("high-entropy-string", "Random-looking string", "generic", "low"),
         (QUOTED_RUN,),
         by_entropy,
+        keep=no_placeholder,
+        unless=DIGEST_NAME,
         true=("x = '⟦<n60>⟧'",),
-        false=("x = 'hello world'", "x = '<n12>'"),
+        false=("x = 'hello world'", "x = '<n12>'", "nextToken = '<n44>'"),
     ),
     plugin(
         "high_entropy_strings.HexHighEntropyString",
         new_rule("high-entropy-hex", "Random-looking hex string", "generic", "low"),
         (r"[\"'][0-9A-Fa-f]{9,}[\"']",),
         by_entropy,
+        keep=no_placeholder,
+        unless=DIGEST_NAME,
         true=("x = '⟦<h64>⟧'",),
-        false=("x = '00000000000000000000'",),
+        false=("x = '00000000000000000000'", "'sha256': '<h64>'", "x = '<h64>'  # sha256 of y", '"model_id": "<h32>"'),
     ),
 )

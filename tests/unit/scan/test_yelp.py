@@ -14,7 +14,7 @@ from jupyter_qguard.scan.engine import Engine
 PLUGINS = [detector for detector in all_detectors() if isinstance(detector, yelp.PluginDetector)]
 NAMES = sorted({detector.name for detector in PLUGINS})
 # Without the filter for stand-ins, so that the comparison is exact.
-BARE = [dataclasses.replace(detector, keep=lambda value: True) for detector in PLUGINS]
+BARE = [dataclasses.replace(detector, keep=lambda value: True, unless="") for detector in PLUGINS]
 ENGINES = [Engine([detector], hyperscan=True) for detector in BARE]
 FALLBACKS = [Engine([detector], hyperscan=False) for detector in BARE]
 

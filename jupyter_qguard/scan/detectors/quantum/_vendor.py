@@ -30,17 +30,18 @@ def vendor(
     env_true: tuple[str, ...] = (),
     env_false: tuple[str, ...] = (),
     accept: Callable[[str], bool] | None = None,
+    near: str = "",
 ) -> tuple[Detector, ...]:
     """Return the detectors of a vendor.
 
     ``shape`` is the value's regex where it is known; without one a value must pass as a strong secret of any form.
-    ``accept`` judges values of a known shape.
+    ``accept`` judges values of a known shape. ``near`` is a word that must stand near a call of a common name.
     """
     detectors: list[Detector] = []
     if calls:
         judge = (lambda value, _depth: accept(value)) if accept else _strong_literal
         shape_or_any = shape or r"[^\s]{8,4000}"
-        detectors.append(CallDetector(rule, calls, keywords, shape_or_any, judge, Samples(call_true, call_false)))
+        detectors.append(CallDetector(rule, calls, keywords, shape_or_any, judge, Samples(call_true, call_false), near))
     if env:
         known = rf"(?:{LOOSE})(?P<span>{shape})(?![A-Za-z0-9_/+=-])"
         unknown = rf"{ASSIGN}(?P<span>{VALUE})"

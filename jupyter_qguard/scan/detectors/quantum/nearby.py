@@ -6,7 +6,7 @@ import re
 
 from ...detector import Accept, Detector
 from ...placeholders import looks_random, mixed
-from .._assign import ASSIGN, CREDENTIAL_NAME, QUOTED_RUN, strong_value
+from .._assign import ASSIGN, CREDENTIAL_NAME, QUOTED_RUN, names_no_secret, strong_value
 from .._make import token
 from .ibm import CLASSIC, CLOUD, HASH_WORDS, is_cloud_key
 from .services import BLUEQUBIT, OTHER
@@ -49,11 +49,16 @@ def _hex(match: re.Match[str]) -> bool:
 
 def _named(match: re.Match[str]) -> bool:
     value = match["span"]
+    if names_no_secret(match.string, match.start()):
+        return False
     return strong_value(value, 16) and looks_random(value) and any(c.isdigit() for c in value)
 
 
 _NAME = rf"(?i:{CREDENTIAL_NAME})"
 _NAME_ANCHOR = r"(?i)(?:token|api[_-]?key|secret|access[_-]?key)"
+
+_PROSE = r"(?i:(?:token|key|secret)(?:\s(?:is|was))?\s{0,2}[:=]?\s{1,3})"
+_PROSE_ANCHOR = r"(?i)(?:token|key|secret)(?:\s(?:is|was))?\s{0,2}[:=]?\s{1,3}[A-Za-z0-9_-]{32}"
 
 DETECTORS: tuple[Detector, ...] = (
     token(
@@ -83,6 +88,24 @@ DETECTORS: tuple[Detector, ...] = (
             "{'backend': 'ionq_qpu', 'api_key': '⟦<n32>⟧'}",
         ),
         false=('ionq job "<h32>"', 'x = "<n32>"'),
+    ),
+    token(
+        CLOUD,
+        CLOUD.title,
+        rf"{_PROSE}(?P<span>[A-Za-z0-9_-]{{44}})(?![A-Za-z0-9_=-])",
+        anchor=_PROSE_ANCHOR,
+        accept=near(r"ibm|qiskit", lambda match: is_cloud_key(match["span"])),
+        true=("my IBM token is ⟦<w44>⟧, do not share", "IBM Cloud key: ⟦<w44>⟧"),
+        false=("the token is <w44>", "IBM token is " + "a" * 44),
+    ),
+    token(
+        IONQ,
+        IONQ.title,
+        rf"{_PROSE}(?P<span>[A-Za-z0-9]{{32}})(?![A-Za-z0-9_=-])",
+        anchor=_PROSE_ANCHOR,
+        accept=near(r"ionq", _mixed),
+        true=("IonQ key: ⟦<n32>⟧",),
+        false=("IonQ key: <h32>",),
     ),
     token(
         BLUEQUBIT,
@@ -127,6 +150,8 @@ DETECTORS: tuple[Detector, ...] = (
             'import perceval\ntoken = "your-token-goes-here"',
             "import pytket\ntoken = os.environ['PYTKET_TOKEN_1']",
             'token = "<n40>"',
+            'braket.search(nextToken="<n40>")',
+            "import pytket\napi_key = 'https://nexus.example.org/v1'",
         ),
     ),
 )

@@ -146,15 +146,26 @@ DETECTORS: tuple[Detector, ...] = (
     *vendor(
         _rule("pasqal-credential", "Pasqal credential", "password or token"),
         calls=((r"PasqalCloud|PasqalCloudClient|SDK|PasswordGrantTokenProvider", (1,)),),
+        near="pasqal",
         env=r"PASQAL_PASSWORD|PASQAL_PULSER_ACCESS_TOKEN|PASQAL_TOKEN",
-        call_true=('PasqalCloud(username="me@example.org", password="⟦Ab!Pw-<n11>⟧", project_id="<uuid>")',),
-        call_false=('SDK("me", getpass())', "PasqalCloud(username=..., password=..., project_id=...)"),
+        call_true=(
+            'PasqalCloud(username="me@example.org", password="⟦Ab!Pw-<n11>⟧", project_id="<uuid>")',
+            'from pasqal_cloud import SDK\nSDK("me@example.org", "⟦Ab!Pw-<n11>⟧")',
+        ),
+        call_false=(
+            'SDK("key-1", "eu-central-1")',
+            'SDK("me", getpass())',
+            "PasqalCloud(username=..., password=..., project_id=...)",
+        ),
         env_true=('os.environ["PASQAL_PASSWORD"] = "⟦Ab!Pw-<n11>⟧"',),
         env_false=('os.environ["PASQAL_PASSWORD"]',),
     ),
     *vendor(
         _rule("xanadu-token", "Xanadu Cloud token", "token"),
-        calls=((r"store_account|xcc\.Settings|xcc\.Connection|Settings|Connection", (0,)),),
+        calls=(
+            (r"store_account", (0,)),
+            (r"Settings|Connection", ()),
+        ),
         env=r"XANADU_CLOUD_(?:REFRESH|ACCESS)_TOKEN|sf_token|SF_API_TOKEN",
         keywords=r"(?i)(?:refresh|access)_token|authentication_token",
         call_true=('sf.store_account("⟦<w60>⟧")', 'xcc.Settings(REFRESH_TOKEN="⟦<w60>⟧")'),
