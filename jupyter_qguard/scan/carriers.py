@@ -17,14 +17,14 @@ from jupyter_qguard.scan.binary import Budget
 from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, Leaf, Unit
 from jupyter_qguard.scan.limits import Limits
-from jupyter_qguard.scan.views import views
+from jupyter_qguard.scan.views import differs, views
 
 SHORTEST = 24
 """Characters of an encoded run worth decoding: 18 bytes, less than any token by its shape."""
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
 _RUN = b"a" * SHORTEST
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,}")
+_HEX = "0123456789abcdefABCDEF"
 _SPLIT = re.compile(r"[A-Za-z0-9]{24,}")
 _ASCII_FIRSTS = "ACDIJKLMNOPQRSTUVWXYZabcdef"
 _MAGIC_FIRSTS: tuple[str, ...] = ("//", "77u/", "H4sI", "UE", "iVBOR", "/9j/", "R0lG", "Ukl", "Qlpo", "/Td6", "JVBER")
@@ -58,41 +58,27 @@ def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
     expansion = Expansion()
     expander = _Expander(expansion, Budget.of(limits))
     notes = expander.budget.notes
-    for index, leaf in enumerate(leaves):
-        text, flags = leaf[0], leaf[2]
-        if len(text) < 12:
+    for index, (text, _link, flags, _cell, _parts, _key) in enumerate(leaves):
+        if len(text) < 20:
             continue
-        if flags & PAYLOAD and expander.payload(index, text, flags):
-            pass
-        elif may_carry(text):
-            root = expansion.root(index, text)
-            root.generic = bool(flags & GENERIC)
-            expander.unit(root, bool(flags & CODE), 0)
+        if not (flags & PAYLOAD and expander.payload(index, text, flags)):
+            shape = text.encode("ascii", "replace").translate(_TABLE)
+            code = bool(flags & CODE)
+            if _RUN in shape or differs(text, code=code):
+                root = expansion.root(index, text)
+                root.generic = bool(flags & GENERIC)
+                expander.unit(root, code, 0, shape)
         if notes:
             expansion.unchecked += [(index, reason, over) for reason, over in notes]
             notes.clear()
     return expansion
 
 
-def may_carry(text: str) -> bool:
-    """Return whether ``text`` may differ from what it says: a superset of what ``views`` and runs test."""
-    return (
-        "\\" in text
-        or "<" in text
-        or "%" in text
-        or "&" in text
-        or "\x1b" in text
-        or not text.isascii()
-        or "\0" in text
-        or (len(text) >= SHORTEST and _RUN in text.encode("ascii", "replace").translate(_TABLE))
-    )
+def runs(text: str, shape: bytes) -> Iterator[tuple[int, int]]:
+    """Yield [start, end) of runs in the base64 alphabets, padding and equally long wrapped lines included.
 
-
-def runs(text: str) -> Iterator[tuple[int, int]]:
-    """Yield [start, end) of runs in the base64 alphabets, padding and equally long wrapped lines included."""
-    if len(text) < SHORTEST:
-        return
-    shape = text.encode("ascii", "replace").translate(_TABLE)
+    ``shape`` is the text with ``a`` for every character of the alphabets and a space for every other.
+    """
     at = shape.find(_RUN)
     while at >= 0:
         start = shape.rfind(b" ", 0, at) + 1
@@ -136,13 +122,15 @@ class _Expander:
             self.expansion.verified.add(index)
         return done
 
-    def unit(self, unit: Unit, code: bool, level: int, seen: str = "") -> None:
+    def unit(self, unit: Unit, code: bool, level: int, shape: bytes | None = None, seen: str = "") -> None:
         """Derive everything from one unit's text, and from that in turn. ``seen``: the kinds of view it is."""
         text = unit.text
+        if shape is None:
+            shape = text.encode("ascii", "replace").translate(_TABLE)
         if level > self.budget.nesting:
             self.budget.note("is encoded too often", over_budget=True)
             return
-        for start, end in runs(text):
+        for start, end in runs(text, shape):
             if self.budget.candidates <= 0:
                 self.budget.note("holds more encoded runs than are looked into", over_budget=True)
                 break
@@ -160,19 +148,19 @@ class _Expander:
                 return
             child = Unit(view, unit.leaf, parent=unit, offsets=offsets, generic=generic and unit.generic)
             self.units.append(child)
-            self.unit(child, code, level + 1, seen + kind)
+            self.unit(child, code, level + 1, None, seen + kind)
 
     def run(self, unit: Unit, start: int, end: int, level: int) -> None:
         """Try one run of the base64 alphabet."""
         text = unit.text[start:end]
-        if _HEX.fullmatch(text):
+        if not text.strip(_HEX) and not len(text) % 2 and len(text) >= 32:
             data = bytes.fromhex(text)
             if _looks_like_text(data):
                 self.decoded(unit, start, end, data, level, None)
                 return
         if _may_be_text(text) and self.base64(unit, start, end, level, sure=False):
             return
-        first = text.split("\n", 1)[0].rstrip("\r")
+        first = text.split("\n", 1)[0].rstrip("\r") if "\n" in text else text
         if len(first) < len(text) and self.base64(unit, start, start + len(first), level, sure=False):
             return
         if len(text) < 4096:  # a path or an assignment in front of the run shifts it
@@ -246,7 +234,7 @@ class _Expander:
             return
         child = Unit(text, unit.leaf, parent=unit, low=low, high=high, generic=False)
         self.units.append(child)
-        if as_such and may_carry(text):
+        if as_such:
             self.unit(child, False, level + 1)
 
 

@@ -11,19 +11,16 @@ import html
 import re
 from collections.abc import Callable, Iterator
 
-from jupyter_qguard.scan.fragments import OffsetMap
+from jupyter_qguard.scan.fragments import OffsetMap, Segment
 
 View = tuple[str, str, OffsetMap, bool]
 """(kind, text, offsets back, whether entropy and keyword rules apply). A kind is one letter."""
-Decode = Callable[[str], str] | None
-"""What one match of a view's pattern stands for; None: nothing."""
 
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
 _INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
 _UNSEEN = re.compile(f"(?:{_ANSI}|[{_INVISIBLE}])+")
-_ODD = re.compile(f"[\x9b{_INVISIBLE}]")
-_INNER_TAG = re.compile(r"<(?<=[\w+/=.-]<)[^<>]{1,4000}>(?:<[^<>]{1,4000}>)*(?=[\w+/=.&-])")
-"""Tags between two characters of one word. Begins with a literal, which the regex engine searches fastest."""
+_LONGEST_TAG = 4000
+_TAG_BEFORE_WORD = re.compile(r">(?=[\w+/=.&-])")
 _TAG = re.compile(r"<[^<>]{1,4000}>")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};)")
 _ESCAPE = re.compile(
@@ -33,64 +30,89 @@ _ESCAPE_GATE = re.compile(r"\\u00[2-7]|\\x[2-7][0-9a-fA-F]|\\[\"'/]|\\[nrt](?=[A
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _PERCENT_GATE = re.compile(r"%[2-7][0-9A-Fa-f]")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_WORD = re.compile(r"[\w+/=.-]")
+
+
+def differs(text: str, *, code: bool) -> bool:
+    """Return whether any view of ``text`` differs from it in a way that matters."""
+    return (
+        _unseen(text)
+        or ("\\" in text and _ESCAPE_GATE.search(text) is not None)
+        or ("%" in text and _PERCENT_GATE.search(text) is not None)
+        or (not code and "&" in text and _ENTITY.search(text) is not None)
+        or (not code and "<" in text and _has_inner_tag(text))
+    )
 
 
 def views(text: str, *, code: bool) -> Iterator[View]:
     """Yield the readings of ``text`` that differ from it. ``code``: program text, where ``<`` is no tag."""
-    if "\x1b" in text or "\0" in text or (not text.isascii() and _ODD.search(text)):
+    if _unseen(text):
         yield from _built("u", text, _UNSEEN, None, True)
-    if "&" in text and not code and _ENTITY.search(text):
+    if not code and "&" in text and _ENTITY.search(text):
         yield from _built("e", text, _ENTITY, html.unescape, True)
-    if "<" in text and not code and _INNER_TAG.search(text):
+    if not code and "<" in text and _has_inner_tag(text):
         yield from _built("t", text, _TAG, None, False)
     if "\\" in text and _ESCAPE_GATE.search(text):
-        yield from _built("b", text, _ESCAPE, _unescape, True)
+        yield from _built("s", text, _ESCAPE, _unescape, True)
     if "%" in text and _PERCENT_GATE.search(text):
         yield from _built("p", text, _PERCENT, _unquote, True)
 
 
-class _LazyOffsets(OffsetMap):
-    """Offsets of a view, worked out when something was found in it: most views never need theirs."""
-
-    __slots__ = ("_decode", "_pattern", "_text")
-
-    def __init__(self, text: str, pattern: re.Pattern[str], decode: Decode) -> None:
-        super().__init__()
-        self._text: str | None = text
-        self._pattern = pattern
-        self._decode = decode
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the parent's half-open range that produced the non-empty [start, end)."""
-        if self._text is not None:
-            self._fill(self._text)
-            self._text = None
-        return super().span(start, end)
-
-    def _fill(self, text: str) -> None:
-        at = length = 0
-        for match in self._pattern.finditer(text):
-            start, end = match.span()
-            piece = match.group()
-            new = self._decode(piece) if self._decode else ""
-            if new == piece:
-                continue
-            if start > at:
-                self.add(length, start - at, at, start - at)
-                length += start - at
-            if new:
-                # One code point stands for the whole escape even where both have the same length.
-                self.add(length, len(new), start, end - start)
-                length += len(new)
-            at = end
-        if at < len(text):
-            self.add(length, len(text) - at, at, len(text) - at)
+def _unseen(text: str) -> bool:
+    if "\x1b" in text or "\0" in text:
+        return True
+    # One substring search each: a character class would be looked up for every character of the text.
+    return not text.isascii() and (
+        "\u200b" in text
+        or "\xad" in text
+        or "\ufeff" in text
+        or "\u200c" in text
+        or "\u200d" in text
+        or "\u2060" in text
+        or "\x9b" in text
+    )
 
 
-def _built(kind: str, text: str, pattern: re.Pattern[str], decode: Decode, generic: bool) -> Iterator[View]:
-    view = pattern.sub((lambda match: decode(match.group())) if decode else "", text)
+def _has_inner_tag(text: str) -> bool:
+    """Return whether tags stand between two characters of one word."""
+    for close in _TAG_BEFORE_WORD.finditer(text):
+        at = close.start()
+        while True:
+            start = text.rfind("<", max(0, at - _LONGEST_TAG), at)
+            if start <= 0 or text.find(">", start, at) >= 0:
+                break
+            if text[start - 1] != ">":
+                if _WORD.match(text, start - 1):
+                    return True
+                break
+            at = start - 1
+    return False
+
+
+def _built(
+    kind: str, text: str, pattern: re.Pattern[str], decode: Callable[[str], str] | None, generic: bool
+) -> Iterator[View]:
+    view = pattern.sub("" if decode is None else lambda match: decode(match.group()), text)
     if view and view != text:
-        yield kind, view, _LazyOffsets(text, pattern, decode), generic
+        yield kind, view, OffsetMap(lambda: _segments(text, pattern, decode)), generic
+
+
+def _segments(text: str, pattern: re.Pattern[str], decode: Callable[[str], str] | None) -> Iterator[Segment]:
+    """Yield the pieces of a view: what was copied, and what each match became."""
+    at = length = 0
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        new = 0 if decode is None else len(decode(match.group()))
+        if start > at:
+            yield length, start - at, at, start - at
+            length += start - at
+        if new:
+            # One code point stands for the whole escape; a match that stays as it is maps one to one.
+            yield length, new, start, end - start
+            length += new
+        at = end
+    if at < len(text):
+        yield length, len(text) - at, at, len(text) - at
 
 
 def _unescape(piece: str) -> str:

@@ -117,6 +117,8 @@ class Walk:
         """Walk one cell."""
         code = CODE if node.get("cell_type") == "code" else 0
         for component, key, value in members(node):
+            if (not value or value.__class__ is int) and key in _WORDS:
+                continue  # nothing to read there: empty metadata, execution counts
             here: Link = (link, component)
             if key == "source" or (key == "input" and code):
                 self.text(value, here, SOURCE | GENERIC | code, cell)
@@ -153,6 +155,8 @@ class Walk:
             self.json(node, link, OUTPUT | GENERIC, cell)
             return
         for component, key, value in members(node):
+            if (not value or value.__class__ is int) and key in _WORDS:
+                continue
             here: Link = (link, component)
             if key == "data" and isinstance(value, dict):
                 self.bundle(value, here, cell)
