@@ -22,7 +22,9 @@ from jupyter_qguard.scan.views import differs, views
 SHORTEST = 24
 """Characters of an encoded run worth decoding: 18 bytes, less than any token by its shape."""
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
-_TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
+_FULL_TABLE = bytes(97 if i in _ALPHABET else 32 for i in range(256))
+_TABLE = bytes(97 if i in _ALPHABET and i not in b"_-" else 32 for i in range(256))
+"""Runs are looked for without ``-`` and ``_``, which names are full of and encoded ASCII hardly ever has."""
 _RUN = b"a" * SHORTEST
 _HEX = "0123456789abcdefABCDEF"
 _SPLIT = re.compile(r"[A-Za-z0-9]{24,}")
@@ -77,18 +79,21 @@ def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
 def runs(text: str, shape: bytes) -> Iterator[tuple[int, int]]:
     """Yield [start, end) of runs in the base64 alphabets, padding and equally long wrapped lines included.
 
-    ``shape`` is the text with ``a`` for every character of the alphabets and a space for every other.
+    ``shape`` is the text with ``a`` for every character of the plain alphabet and a space for every other.
     """
     at = shape.find(_RUN)
+    if at < 0:
+        return
+    full = text.encode("ascii", "replace").translate(_FULL_TABLE)
     while at >= 0:
-        start = shape.rfind(b" ", 0, at) + 1
-        end = shape.find(b" ", at)
+        start = full.rfind(b" ", 0, at) + 1
+        end = full.find(b" ", at)
         if end < 0:
             end = len(text)
         width = end - start
         while width >= 40 and text.startswith(("\n", "\r\n"), end):  # base64(1) and MIME wrap at 64 or 76
             line = end + (1 if text[end] == "\n" else 2)
-            stop = shape.find(b" ", line)
+            stop = full.find(b" ", line)
             stop = len(text) if stop < 0 else stop
             if stop == line or stop - line > width:
                 break

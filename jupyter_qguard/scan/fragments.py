@@ -9,7 +9,7 @@ its parent and how its offsets map back, so that whatever is found can be cut ou
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,30 +97,31 @@ def render_field(link: Link, strip: int, masked: set[int], secret: Callable[[str
     return "".join(out) or None
 
 
-class OffsetMap:
-    """Offsets of a derived text back to its parent's: kept pieces, in order, each copied one to one.
+Segment = tuple[int, int, int, int]
+"""(start, length) in a derived text that came from (source, width) in its parent's."""
 
-    A *replaced* piece (an entity, an escape) is shorter than what it stands for; its first offset maps
-    to the beginning of the original and its last to the end.
+
+class OffsetMap:
+    """Offsets of a derived text back to its parent's; worked out when first asked, which is rarely.
+
+    Segments of equal length and width are copies and map one to one. Others stand for something longer
+    (an entity, an escape): their first offset maps to its beginning and their last to its end.
     """
 
-    __slots__ = ("_lengths", "_sources", "_starts", "_widths")
+    __slots__ = ("_lengths", "_segments", "_sources", "_starts", "_widths")
 
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._sources: list[int] = []
-        self._lengths: list[int] = []
-        self._widths: list[int] = []
-
-    def add(self, start: int, length: int, source: int, width: int) -> None:
-        """Note that [start, start+length) came from [source, source+width)."""
-        self._starts.append(start)
-        self._lengths.append(length)
-        self._sources.append(source)
-        self._widths.append(width)
+    def __init__(self, segments: Callable[[], Iterable[Segment]]) -> None:
+        self._segments: Callable[[], Iterable[Segment]] | None = segments
+        self._starts: tuple[int, ...] = ()
+        self._lengths: tuple[int, ...] = ()
+        self._sources: tuple[int, ...] = ()
+        self._widths: tuple[int, ...] = ()
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the parent's half-open range that produced the non-empty [start, end)."""
+        if self._segments is not None:
+            self._starts, self._lengths, self._sources, self._widths = zip(*self._segments(), strict=True)
+            self._segments = None
         i = bisect_right(self._starts, start) - 1
         j = bisect_right(self._starts, end - 1) - 1
         low = self._sources[i]
