@@ -238,7 +238,9 @@ def _pdf(data: bytes, budget: Budget) -> Iterator[bytes]:
         if not budget.member():
             return
         try:
-            body = zlib.decompressobj().decompress(data[start.end() :], min(budget.inflated, 16 << 20))
+            stop = data.find(b"endstream", start.end())
+            packed = data[start.end() : stop if stop >= 0 else len(data)]
+            body = zlib.decompressobj().decompress(packed, min(budget.inflated, 16 << 20))
         except zlib.error:
             continue
         if not budget.spend(len(body)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -133,41 +134,72 @@ def _resolve(hits: list[Hit]) -> list[Hit]:
         while above is not None:
             depth, above = depth + 1, above.parent
         placed.append(_Placed(hit, home, low, high, depth))
-    if len(placed) > 1:
+    if len({id(one.hit.unit) for one in placed}) > 1:  # within one text the engine has resolved already
         placed.sort(key=lambda p: (_TIER[p.hit.rule.tier], p.depth, p.low - p.high, p.hit.unit.parent is not None))
-        kept: list[_Placed] = []
-        for one in placed:
-            if not any(_covers(other, one) for other in kept):
-                kept.append(one)
-        placed = kept
+        placed = _strongest(placed)
     placed.sort(key=lambda p: (climb(p.frame, p.low, p.high, lambda _unit: False), p.depth, p.low))
     return [p.hit for p in placed]
 
 
-def _covers(strong: _Placed, weak: _Placed) -> bool:
-    """Whether ``weak`` says nothing that ``strong`` does not."""
-    low, high, unit = weak.low, weak.high, weak.frame
-    while unit is not strong.frame:
-        if unit.parent is None:
-            return _outside(strong, weak)
-        low, high = unit.to_parent(low, high)
-        unit = unit.parent
-    if weak.hit.rule.tier == "generic":
-        return low < strong.high and strong.low < high
-    return strong.low <= low and high <= strong.high
+def _strongest(placed: list[_Placed]) -> list[_Placed]:
+    """Keep, of hits sorted strongest first, those that say something new."""
+    said: dict[int, _Ranges] = {}  # per frame: where kept hits stand
+    inside: dict[int, _Ranges] = {}  # per frame: the carriers in which kept hits stand deeper down
+    kept: list[_Placed] = []
+    for one in placed:
+        generic = one.hit.rule.tier == "generic"
+        chain = list(_chain(one))
+        if any(_said(said.get(id(unit)), low, high, generic) for unit, low, high in chain):
+            continue
+        # Entropy in the encoded form of what is understood says nothing.
+        if generic and _said(inside.get(id(one.frame)), one.low, one.high, generic):
+            continue
+        kept.append(one)
+        said.setdefault(id(one.frame), _Ranges()).add(one.low, one.high)
+        for unit, low, high in chain[1:]:
+            inside.setdefault(id(unit), _Ranges()).add(low, high)
+    return kept
 
 
-def _outside(strong: _Placed, weak: _Placed) -> bool:
-    """``strong`` stands deeper: a generic hit on the encoded form of what is understood says nothing."""
-    if weak.hit.rule.tier != "generic":
-        return False
-    low, high, unit = strong.low, strong.high, strong.frame
-    while unit is not weak.frame:
-        if unit.parent is None:
-            return False
+def _chain(one: _Placed) -> Iterator[tuple[Unit, int, int]]:
+    """Yield where a hit stands in its frame and in everything around that."""
+    unit, low, high = one.frame, one.low, one.high
+    yield unit, low, high
+    while unit.parent is not None:
         low, high = unit.to_parent(low, high)
         unit = unit.parent
-    return low < weak.high and weak.low < high
+        yield unit, low, high
+
+
+def _said(ranges: _Ranges | None, low: int, high: int, generic: bool) -> bool:
+    return ranges is not None and (ranges.touches(low, high) if generic else ranges.cover(low, high))
+
+
+class _Ranges:
+    """Ranges of one text, looked up by position; a hostile text holds thousands."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        self._longest = 0
+
+    def add(self, low: int, high: int) -> None:
+        insort(self._ranges, (low, high))
+        self._longest = max(self._longest, high - low)
+
+    def _near(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        first = bisect_left(self._ranges, (low - self._longest, 0))
+        for i in range(first, len(self._ranges)):
+            if self._ranges[i][0] >= high:
+                return
+            yield self._ranges[i]
+
+    def cover(self, low: int, high: int) -> bool:
+        """Return whether one range contains [low, high)."""
+        return any(a <= low and high <= b for a, b in self._near(low, high))
+
+    def touches(self, low: int, high: int) -> bool:
+        """Return whether one range overlaps [low, high)."""
+        return any(b > low for _, b in self._near(low, high))
 
 
 def _noise(hit: Hit, home: Unit, low: int, high: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jupyter_qguard.scan.finding import Rule
@@ -96,12 +96,14 @@ def make_plan(
     """
     plan = Plan()
     long: dict[str, tuple[int, str]] = {}
+    own: set[tuple[int, int]] = set()
     for index in sorted(chosen):
         hit = hits[index]
         _add(plan, Cut(hit.unit, hit.low, hit.high, FOUND, hit.rule, ids[index], index))
         whole = hit.unit.text[hit.low : hit.high]
         for (low, _high), core in zip(hit.cores, hit.core_texts(), strict=True):
             plan.cores.setdefault(hit.unit.leaf, set()).add(core)
+            own.add((id(hit.unit), low))
             if is_echoing(core):
                 long.setdefault(core, (index, whole[: low - hit.low]))
     plan.long_cores = set(long)
@@ -111,20 +113,15 @@ def make_plan(
         units.setdefault(unit.leaf, []).append(unit)
         if len(text) < ECHO_LENGTH:
             continue
-        for core, (index, before) in long.items():
-            at = text.find(core)
-            while at >= 0:
-                low = at - len(before) if before and text.endswith(before, 0, at) else at
-                hit = hits[index]
-                if any(
-                    c.unit is unit and c.low <= low and at + len(core) <= c.high for c in plan.cuts.get(unit.leaf, ())
-                ):
-                    at = text.find(core, at + len(core))
-                    continue  # the finding itself
-                id8 = payload_id(unit, hit.rule) or ids[index]
-                _add(plan, Cut(unit, low, at + len(core), ECHO, hit.rule, id8, index))
-                plan.cores.setdefault(unit.leaf, set()).add(core)
-                at = text.find(core, at + len(core))
+        for at, core in echoes(text, long):
+            if (id(unit), at) in own:
+                continue  # the finding itself
+            index, before = long[core]
+            low = at - len(before) if before and text.endswith(before, 0, at) else at
+            hit = hits[index]
+            id8 = payload_id(unit, hit.rule) or ids[index]
+            _add(plan, Cut(unit, low, at + len(core), ECHO, hit.rule, id8, index))
+            plan.cores.setdefault(unit.leaf, set()).add(core)
     for leaf, cores in plan.cores.items():
         if not plan.cuts.get(leaf):
             continue  # nothing but markers stood there
@@ -133,6 +130,24 @@ def make_plan(
             for low, high in core_windows(unit.text, cores):
                 _add(plan, Cut(unit, low, high, REST, owner.rule, owner.id8, owner.finding))
     return plan
+
+
+def echoes(text: str, cores: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield (position, core) of every occurrence of long cores in ``text``; those of one core do not overlap."""
+    if len(cores) <= 200:
+        for core in cores:
+            at = text.find(core)
+            while at >= 0:
+                yield at, core
+                at = text.find(core, at + len(core))
+        return
+    heads: dict[str, list[str]] = {}
+    for core in cores:
+        heads.setdefault(core[:ECHO_LENGTH], []).append(core)
+    for at in range(len(text) - ECHO_LENGTH + 1):
+        for core in heads.get(text[at : at + ECHO_LENGTH], ()):
+            if text.startswith(core, at):
+                yield at, core
 
 
 def _add(plan: Plan, cut: Cut) -> None:

@@ -8,7 +8,7 @@ from jupyter_qguard.errors import RedactionError
 from jupyter_qguard.scan.carriers import expand
 from jupyter_qguard.scan.fragments import CODE, KEY, Leaf
 from jupyter_qguard.scan.limits import Limits
-from jupyter_qguard.scan.redact import MARKER, LeafRedaction, core_windows
+from jupyter_qguard.scan.redact import MARKER, LeafRedaction, core_windows, echoes
 from jupyter_qguard.scan.redact_code import parses
 
 _HINT = "Nothing was written. Please report this: it is a fault of the redaction."
@@ -52,8 +52,8 @@ def check_content(expected: Sequence[str], leaves: Sequence[Leaf], cores: Iterab
         return
     expansion = expand(leaves, limits)
     for index, leaf in enumerate(leaves):
-        if index not in expansion.verified and any(core in leaf[0] for core in cores):
+        if index not in expansion.verified and any(echoes(leaf[0], cores)):
             raise _fail("a copy of a secret is left")
     for unit in expansion.units:
-        if any(core in unit.text for core in cores):
+        if any(echoes(unit.text, cores)):
             raise _fail("an encoded copy of a secret is left")

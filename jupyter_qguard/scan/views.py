@@ -19,8 +19,8 @@ View = tuple[str, str, OffsetMap, bool]
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]"
 _INVISIBLE = "\x00\xad\u200b\u200c\u200d\u2060\ufeff"
 _UNSEEN = re.compile(f"(?:{_ANSI}|[{_INVISIBLE}])+")
-_LONGEST_TAG = 4000
-_TAG_BEFORE_WORD = re.compile(r">(?=[\w+/=.&-])")
+_INNER_TAG = re.compile(r"<(?<=[\w+/=.-]<)[^<>]{1,4000}>(?:<[^<>]{1,4000}>)*(?=[\w+/=.&-])")
+"""Tags between two characters of one word. Begins with a literal, which the regex engine searches fastest."""
 _TAG = re.compile(r"<[^<>]{1,4000}>")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};)")
 _ESCAPE = re.compile(
@@ -30,7 +30,6 @@ _ESCAPE_GATE = re.compile(r"\\u00[2-7]|\\x[2-7][0-9a-fA-F]|\\[\"'/]|\\[nrt](?=[A
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _PERCENT_GATE = re.compile(r"%[2-7][0-9A-Fa-f]")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_WORD = re.compile(r"[\w+/=.-]")
 
 
 def differs(text: str, *, code: bool) -> bool:
@@ -40,7 +39,7 @@ def differs(text: str, *, code: bool) -> bool:
         or ("\\" in text and _ESCAPE_GATE.search(text) is not None)
         or ("%" in text and _PERCENT_GATE.search(text) is not None)
         or (not code and "&" in text and _ENTITY.search(text) is not None)
-        or (not code and "<" in text and _has_inner_tag(text))
+        or (not code and "<" in text and _INNER_TAG.search(text) is not None)
     )
 
 
@@ -50,7 +49,7 @@ def views(text: str, *, code: bool) -> Iterator[View]:
         yield from _built("u", text, _UNSEEN, None, True)
     if not code and "&" in text and _ENTITY.search(text):
         yield from _built("e", text, _ENTITY, html.unescape, True)
-    if not code and "<" in text and _has_inner_tag(text):
+    if not code and "<" in text and _INNER_TAG.search(text) is not None:
         yield from _built("t", text, _TAG, None, False)
     if "\\" in text and _ESCAPE_GATE.search(text):
         yield from _built("s", text, _ESCAPE, _unescape, True)
@@ -71,22 +70,6 @@ def _unseen(text: str) -> bool:
         or "\u2060" in text
         or "\x9b" in text
     )
-
-
-def _has_inner_tag(text: str) -> bool:
-    """Return whether tags stand between two characters of one word."""
-    for close in _TAG_BEFORE_WORD.finditer(text):
-        at = close.start()
-        while True:
-            start = text.rfind("<", max(0, at - _LONGEST_TAG), at)
-            if start <= 0 or text.find(">", start, at) >= 0:
-                break
-            if text[start - 1] != ">":
-                if _WORD.match(text, start - 1):
-                    return True
-                break
-            at = start - 1
-    return False
 
 
 def _built(
