@@ -133,6 +133,16 @@ class Guard:
         """Judge the bytes of a file of any kind; a notebook comes back with bytes spliced."""
         return self._judge(lambda: scan_bytes(data, name=request.path, key=self.key), data, request)
 
+    def out_of_time(self, content: Any, request: Request) -> Judgement:
+        """Return the judgement on content whose scan did not come back within the caller's wall-clock limit."""
+        try:
+            policy = self.policies.effective(request.path)
+            if policy.on_failure == "warn":
+                return self._pass_unchecked(content, request, policy.mode, "the scan ran out of time")
+            return failed(content, policy.mode)
+        except Exception:
+            return failed(content)
+
     def _judge(self, scan: Callable[[], Scan], content: Any, request: Request) -> Judgement:
         mode: Mode = "enforce"
         on_failure: OnFailure = "refuse"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,6 +22,8 @@ from jupyter_qguard.server.worker import OutOfTime, Worker
 
 T = TypeVar("T")
 Form = Literal["notebook", "text", "bytes"]
+_RECORD_SECONDS = 15.0
+"""Wall-clock limit for recording that a scan ran out of time; longer than the ledger itself ever waits."""
 WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoint", "restore")
 """The doors that this version stands at; `GET qguard/api/health` reports each."""
 
@@ -39,6 +42,11 @@ class QGuardGate(LoggingConfigurable):
     )
     upload_bytes = Int(
         8 * 2**30, config=True, help="Most bytes that all unfinished chunked uploads may hold on disk together."
+    )
+    look_bytes = Int(
+        256 * 2**20,
+        config=True,
+        help="Larger files that are not named .ipynb pass without a look; that is recorded and told.",
     )
     guard = Instance(Guard)
 
@@ -71,8 +79,8 @@ class QGuardGate(LoggingConfigurable):
                 lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking
             )
         except OutOfTime:
-            self.log.error("jupyter_qguard: judging at door %s ran out of time; refused", request.door)
-            judgement = failed(content)
+            self.log.error("jupyter_qguard: judging at door %s ran out of time", request.door)
+            judgement = await self._out_of_time(content, request, blocking=blocking)
         except Exception as error:
             # The guard never raises for content; whatever this is, its text may quote some.
             self.log.error("jupyter_qguard: judging at door %s failed (%s); refused", request.door, _kind(error))
@@ -80,6 +88,32 @@ class QGuardGate(LoggingConfigurable):
         if judgement.refused:
             raise refused(judgement)
         return judgement
+
+    async def judge_file(self, file: Path, request: Request, *, blocking: bool) -> Judgement:
+        """Return the judgement on a file; ``content`` is None for one too large to look into. Raises OSError."""
+        if self.too_large(request.path, file.stat().st_size):
+            return self.too_large_to_look(request)
+        data = await self.off_loop(file.read_bytes, blocking=blocking)
+        return await self.judge("bytes", data, request, blocking=blocking)
+
+    def too_large(self, path: str, size: int) -> bool:
+        """Return whether a file passes without a look. Notebooks never do."""
+        return size > self.look_bytes and not path.endswith(".ipynb")
+
+    def too_large_to_look(self, request: Request) -> Judgement:
+        """Record and return that a file passes without a look because of its size."""
+        reason = f"Not checked: larger than {self.look_bytes >> 20} MiB."
+        judgement = self.warn(request.door, request.path, reason)
+        return replace(judgement, unchecked=[{"field": None, "reason": reason}])
+
+    async def _out_of_time(self, content: Any, request: Request, *, blocking: bool) -> Judgement:
+        """Ask the guard what follows; off the event loop, because it may write to the record."""
+        try:
+            return await self.worker.run(
+                lambda: self.guard.out_of_time(content, request), seconds=_RECORD_SECONDS, blocking=blocking
+            )
+        except OutOfTime:
+            return failed(content)
 
     def request(self, door: Door, path: str, *, sole_copy: bool) -> Request:
         """Return a request in the name of the user whose HTTP request is being answered, if there is one."""

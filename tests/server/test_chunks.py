@@ -125,3 +125,27 @@ def test_names_with_percent_signs_and_spaces(server: Server, place: Path) -> Non
     server.upload(f"{place.name}/{name}", b"x", chunk=1).ok()
     server.upload(f"{place.name}/{name}", b"y", chunk=-1).ok()
     assert (place / name).read_bytes() == b"xy"
+
+
+def test_a_file_too_large_to_look_into_passes_and_says_so(tmp_path: Path, plant: str) -> None:
+    server = Server(tmp_path, "--QGuardGate.look_bytes=1000").wait()
+    data = f"key={plant}\n".encode() + b"x" * 3000
+    try:
+        server.upload("a.txt", data[:2000], chunk=1).ok()
+        reply = server.upload("a.txt", data[2000:], chunk=-1).ok()
+        assert (server.root / "a.txt").read_bytes() == data
+        assert reply.json["qguard"]["action"] == "warn"
+        assert reply.json["qguard"]["unchecked"]
+        reply = server.contents("PATCH", "a.txt", {"path": "b.txt"}).ok()
+        assert "larger than" in reply.json["qguard"]["message"]
+        (server.root / "folder").mkdir()
+        (server.root / "b.txt").rename(server.root / "folder" / "b.txt")
+        server.contents("POST", "", {"copy_from": "folder"}).ok()
+        assert (server.root / "folder-Copy1" / "b.txt").read_bytes() == data
+        book = json.dumps(with_secret(plant)).encode() + b" " * 3000
+        server.upload("a.ipynb", book[:10], chunk=1).ok()
+        server.upload("a.ipynb", book[10:], chunk=-1).ok()
+        assert plant.encode() not in (server.root / "a.ipynb").read_bytes(), "a notebook is always looked into"
+    finally:
+        server.stop()
+    assert sorted(server.where(plant)) == ["root/folder-Copy1/b.txt", "root/folder/b.txt"]

@@ -45,6 +45,34 @@ BROKEN = {
 }
 
 
+def test_a_swap_after_loading_stops_the_server(tmp_path: Path) -> None:
+    code = (
+        "from jupyter_server.serverapp import ServerApp as S\n"
+        "from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager as A\n"
+        "load = S.load_server_extensions\n"
+        "def after(app):\n    load(app)\n    app.contents_manager = A(parent=app, log=app.log)\n"
+        "S.load_server_extensions = after\n"
+    )
+    server = Server(tmp_path, env=_site(tmp_path / "site", code))
+    _, log = server.ended()
+    assert "refuses to start" in log
+
+
+def test_without_a_data_folder_nothing_is_lost_and_nothing_leaks(tmp_path: Path, plant: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    server = Server(tmp_path, env={"QGUARD_DATA_DIR": str(tmp_path / "file" / "qguard")})
+    try:
+        server.wait()
+        server.save("clean.ipynb", notebook(code_cell("1"))).ok()
+        reply = server.save("dirty.ipynb", with_secret(plant))
+        assert reply.status in (422, 503)
+        assert reply.json["message"]
+        assert not (server.root / "dirty.ipynb").exists()
+    finally:
+        server.stop()
+    assert server.where(plant) == []
+
+
 @pytest.mark.parametrize("what", list(BROKEN))
 def test_a_broken_guard_refuses_to_start(tmp_path: Path, what: str) -> None:
     code, log = Server(tmp_path, env=_site(tmp_path / "site", BROKEN[what])).ended()

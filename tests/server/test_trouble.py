@@ -132,3 +132,26 @@ def test_a_scanner_broken_from_the_start_stops_the_server(tmp_path: Path) -> Non
     assert code != 0
     assert "jupyter-qguard" in log
     assert "QGUARD_MODE=off" in log
+
+
+@pytest.mark.parametrize("kind", ["throw", "hang"])
+def test_on_failure_warn_lets_through_and_says_so(tmp_path: Path, plant: str, kind: str) -> None:
+    """Only the user's or the system's file can ask for this; the guard is then shown as degraded."""
+    (tmp_path / "home" / "config").mkdir(parents=True)
+    (tmp_path / "home" / "config" / "qguard.toml").write_text('version = 1\non_failure = "warn"\n')
+    server = Server(tmp_path, "--QGuardGate.scan_seconds=0.5").wait()
+    try:
+        assert server.call("GET", "qguard/api/health").json["status"] == "degraded"
+        server.trouble(kind)
+        reply = server.save("a.ipynb", with_secret(plant)).ok()
+        assert reply.json["qguard"]["action"] == "warn"
+        assert "Not checked" in reply.json["qguard"]["message"]
+        assert plant in (server.root / "a.ipynb").read_text()
+        decisions = server.call("GET", "qguard/api/decisions?path=a.ipynb").json["decisions"]
+        assert "unchecked" in decisions[0]["note"]
+        server.trouble(None)
+        assert server.save("a.ipynb", with_secret(plant)).ok().json["qguard"]["action"] == "redact"
+    finally:
+        server.stop()
+    left = server.where(plant)
+    assert left == ["root/.ipynb_checkpoints/a-checkpoint.ipynb"], "made while the scanner was broken"

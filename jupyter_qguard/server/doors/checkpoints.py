@@ -148,12 +148,11 @@ async def _judge_file(store: Any, file: Path, door: Door, path: str, *, sole_cop
     gate, blocking = store.qguard_gate, store.qguard_blocking
     if not file.is_file():
         return None
+    request = gate.request(door, path, sole_copy=sole_copy)
     try:
-        data = await gate.off_loop(file.read_bytes, blocking=blocking)
+        judgement: Judgement = await gate.judge_file(file, request, blocking=blocking)
     except OSError as error:
         raise disk_error(error) from None
-    request = gate.request(door, path, sole_copy=sole_copy)
-    judgement: Judgement = await gate.judge("bytes", data, request, blocking=blocking)
     _tell(judgement)
     return judgement
 

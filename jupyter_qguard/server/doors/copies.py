@@ -95,14 +95,16 @@ async def _copy_folder(manager: Any, from_path: str, to_path_original: str, to_n
 
 async def _copy_one(manager: Any, entry: _Entry) -> Judgement:
     gate, blocking = manager.qguard_gate, manager.qguard_blocking
-    data = await gate.off_loop(entry.source.read_bytes, blocking=blocking)
     request = gate.request("copy", entry.path, sole_copy=False)
-    judgement: Judgement = await gate.judge("bytes", data, request, blocking=blocking)
-    content: bytes = judgement.content
+    judgement: Judgement = await gate.judge_file(entry.source, request, blocking=blocking)
+    content: bytes | None = judgement.content
 
     def write() -> None:
-        with entry.target.open("xb") as file:
-            file.write(content)
+        if content is None:
+            shutil.copyfile(entry.source, entry.target)
+        else:
+            with entry.target.open("xb") as file:
+                file.write(content)
         with suppress(OSError):
             shutil.copystat(entry.source, entry.target)
 

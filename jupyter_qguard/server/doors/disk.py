@@ -7,9 +7,10 @@ What arrives here is what the save door judged, or it is judged now and refused 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jupyter_server.services.contents.fileio import path_to_intermediate
 
@@ -60,7 +61,7 @@ async def save_file(manager: Any, up: Any, os_path: str, content: Any, format: A
         form = "text" if format == "text" else "bytes"
         await _last_look(manager, form, content if format == "text" else decode_base64(content), os_path, passage)
     elif passage is not None and passage.raw is not None:
-        return await _write(_write_bytes, passage, os_path, manager, passage.raw)
+        return await _write(_write_raw, passage, os_path, manager, passage.raw)
     return await _write(up, passage, os_path, content, format, *arguments)
 
 
@@ -69,10 +70,13 @@ async def save_large_file(_manager: Any, _up: Any, *_arguments: Any) -> Any:
     raise bad_request("Parts of a file can only be written through the save door; nothing was written.")
 
 
-async def _write_bytes(os_path: str, manager: Any, data: bytes) -> None:
+async def _write_raw(os_path: str, manager: Any, raw: bytes | IO[bytes]) -> None:
     def job() -> None:
         with manager.atomic_writing(os_path, text=False) as file:
-            file.write(data)
+            if isinstance(raw, bytes):
+                file.write(raw)
+            else:
+                shutil.copyfileobj(raw, file, 1 << 20)
 
     # no wall-clock limit of ours: a slow disk is no failed judgement, and the write must not go on unseen
     await ready(_run_in_thread(manager, job))

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from tornado.web import HTTPError
 
@@ -23,14 +23,14 @@ class Passage:
     """State of one request on its way to the disk.
 
     ``judged``: the model as it was judged; the byte layer lets through just that. ``raw``: the same content as
-    bytes, where they are at hand. ``written``: the byte layer has finished. ``said``: judgements so far.
+    bytes or an open file, where that is at hand. ``written``: the byte layer has finished. ``said``: judgements so far.
     """
 
     door: Door
     path: str
     sole_copy: bool
     judged: dict[str, Any] | None = None
-    raw: bytes | None = None
+    raw: bytes | IO[bytes] | None = None
     written: bool = False
     said: list[Judgement] = field(default_factory=list)
 

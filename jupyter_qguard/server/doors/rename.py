@@ -87,11 +87,11 @@ async def _rename_file(manager: Any, up: Any, old_path: str, new_path: str) -> A
 async def _judge_file(manager: Any, old: Path, new_path: str) -> Judgement:
     gate, blocking = manager.qguard_gate, manager.qguard_blocking
     try:
-        data = await gate.off_loop(old.read_bytes, blocking=blocking)
+        judgement: Judgement = await gate.judge_file(
+            old, gate.request("rename", new_path, sole_copy=True), blocking=blocking
+        )
     except OSError as error:
         raise disk_error(error) from None
-    request = gate.request("rename", new_path, sole_copy=True)
-    judgement: Judgement = await gate.judge("bytes", data, request, blocking=blocking)
     return judgement
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from jupyter_qguard.guard import Judgement
 from jupyter_qguard.server.doors.hooks import hooks_of, run_hooks
 from jupyter_qguard.server.doors.model import decode_base64, encode_base64
 from jupyter_qguard.server.doors.passage import Passage, after_the_write, attach, passing
@@ -128,12 +129,14 @@ async def receive(manager: Any, up: Any, model: dict[str, Any], path: str) -> An
                 _sweep_later(uploads)
             return _partial_model(path, upload.size)
         upload.spool.seek(0)
+        if manager.qguard_plain_bytes and not hooks_of(manager) and manager.qguard_gate.too_large(path, upload.size):
+            return await _write_large(manager, up, upload.spool, path)
         data = await manager.qguard_gate.off_loop(upload.spool.read, blocking=manager.qguard_blocking)
         uploads.drop(key)
         return await _write_whole(manager, up, data, path)
-    except BaseException:
-        uploads.drop(key)
-        raise
+    finally:
+        if chunk == LAST or upload.busy:  # done, or failed on the way
+            uploads.drop(key)
 
 
 def _checked(model: dict[str, Any]) -> int:
@@ -194,16 +197,24 @@ async def _write_whole(manager: Any, up: Any, data: bytes, path: str) -> Any:
         if isinstance(model.get("content"), str):
             text = model["content"]
             data = text.encode("utf-8", "surrogatepass") if model.get("format") == "text" else decode_base64(text)
-    passage = Passage("upload", path, sole_copy=False)
     judgement = await gate.judge("bytes", data, gate.request("upload", path, sole_copy=False), blocking=blocking)
-    passage.said.append(judgement)
-    whole = judgement.content
+    return await _hand_on(manager, up, judgement.content, judgement, path)
+
+
+async def _write_large(manager: Any, up: Any, spool: IO[bytes], path: str) -> Any:
+    """Write a file that is too large to be looked into, straight from the spool."""
+    judgement = manager.qguard_gate.too_large_to_look(manager.qguard_gate.request("upload", path, sole_copy=False))
+    return await _hand_on(manager, up, spool, judgement, path)
+
+
+async def _hand_on(manager: Any, up: Any, whole: bytes | IO[bytes], judgement: Judgement, path: str) -> Any:
+    passage = Passage("upload", path, sole_copy=False, said=[judgement])
     if manager.qguard_plain_bytes:
         # The byte layer writes these bytes; a model with gigabytes of base64 would only be decoded again.
         passage.raw = whole
         content = ""
     else:
-        content = encode_base64(whole)
+        content = encode_base64(whole if isinstance(whole, bytes) else whole.read())
     passage.judged = {"type": "file", "format": "base64", "content": content}
     with passing(passage), after_the_write(passage):
         reply = await ready(up(dict(passage.judged), path))
