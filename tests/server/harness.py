@@ -54,7 +54,9 @@ class Reply:
 class Server:
     """One server. ``root`` is served; ``base`` holds its HOME and all else that it may write to."""
 
-    def __init__(self, base: Path, *arguments: str, extension: bool = True, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, base: Path, *arguments: str, extension: bool = True, env: dict[str, str] | None = None, token: str = TOKEN
+    ) -> None:
         self.base, self.root, self.log = base, base / "root", base / "server.log"
         for name in ("root", "home", "tmp", "trouble"):
             (base / name).mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ class Server:
             f"--ServerApp.port={self.port}",
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={self.root}",
-            f"--IdentityProvider.token={TOKEN}",
+            f"--IdentityProvider.token={token}",
             f"--ServerApp.jpserver_extensions={enabled}",
             *arguments,
         ]

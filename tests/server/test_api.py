@@ -105,3 +105,14 @@ def test_scan_is_rate_limited(default_server: Server) -> None:
     assert 429 in statuses
     time.sleep(1.2)
     assert default_server.call("POST", "qguard/api/scan", body).status == 200
+
+
+def test_a_post_without_a_token_needs_the_xsrf_cookie(tmp_path: Path) -> None:
+    """Without any login configured the cookie is all there is, and a foreign page must not be able to post."""
+    server = Server(tmp_path, token="").wait()
+    try:
+        body = {"type": "text", "content": "x"}
+        assert server.call("GET", "qguard/api/health", token=None).status == 200
+        assert server.call("POST", "qguard/api/scan", body, token=None).status == 403
+    finally:
+        server.stop()

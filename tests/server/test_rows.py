@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -238,4 +239,18 @@ def test_row_48_a_validation_message_echoes_nothing(server: Server, place: Path,
     assert "validation failed" in reply.json["message"]
     assert plant not in reply.body.decode()
     assert "stdout" not in reply.json["message"]
+    assert server.where(plant) == []
+
+
+def test_trust_and_hash_of_a_redacted_notebook(server: Server, place: Path, plant: str) -> None:
+    html = {"output_type": "display_data", "metadata": {}, "data": {"text/html": f"<b>{plant}</b>"}}
+    path = f"{place.name}/a.ipynb"
+    server.save(path, notebook(code_cell("1", [html], metadata={"trusted": True}))).ok()
+    cell = server.contents("GET", path).json["content"]["cells"][0]
+    assert cell["metadata"]["trusted"] is True
+    reply = server.contents("GET", path, suffix="?content=0&hash=1").json
+    assert reply["hash"] == hashlib.sha256((place / "a.ipynb").read_bytes()).hexdigest()
+    server.save(path, notebook(code_cell("1", [html]))).ok()
+    other = server.contents("GET", path).json["content"]["cells"][0]
+    assert other["metadata"].get("trusted") is not None
     assert server.where(plant) == []
