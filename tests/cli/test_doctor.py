@@ -23,6 +23,8 @@ def enabled(home: Path, env: dict[str, str]) -> Path:
     file = folder / "jupyter_qguard.json"
     file.write_text((ROOT / "jupyter-config" / "server-config" / "jupyter_qguard.json").read_text())
     env["JUPYTER_CONFIG_DIR"] = str(home / ".jupyter")
+    # In a virtual environment where the package is installed its own file would otherwise come first.
+    env["JUPYTER_PREFER_ENV_PATH"] = "0"
     return file
 
 
