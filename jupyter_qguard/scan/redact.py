@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Plan:
     cuts: dict[int, list[Cut]] = field(default_factory=dict)
     cores: dict[int, set[str]] = field(default_factory=dict)
     long_cores: set[str] = field(default_factory=set)
+    markers: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 def bits_per_char(text: str) -> float:
@@ -107,13 +109,14 @@ def make_plan(
             if is_echoing(core):
                 long.setdefault(core, (index, whole[: low - hit.low]))
     plan.long_cores = set(long)
+    finder = Echoes(long)
     units: dict[int, list[Unit]] = {}
     for unit in units_of():
         text = unit.text
         units.setdefault(unit.leaf, []).append(unit)
         if len(text) < ECHO_LENGTH:
             continue
-        for at, core in echoes(text, long):
+        for at, core in finder.find(text):
             if (id(unit), at) in own:
                 continue  # the finding itself
             index, before = long[core]
@@ -126,52 +129,68 @@ def make_plan(
         if not plan.cuts.get(leaf):
             continue  # nothing but markers stood there
         owner = plan.cuts[leaf][0]
+        windows = windows_of(cores)
         for unit in units.get(leaf, ()):
-            for low, high in core_windows(unit.text, cores):
+            for low, high in core_windows(unit.text, windows):
                 _add(plan, Cut(unit, low, high, REST, owner.rule, owner.id8, owner.finding))
     return plan
 
 
-def echoes(text: str, cores: Collection[str]) -> Iterator[tuple[int, str]]:
-    """Yield (position, core) of every occurrence of long cores in ``text``; those of one core do not overlap."""
-    if len(cores) <= 200:
-        for core in cores:
-            at = text.find(core)
-            while at >= 0:
-                yield at, core
-                at = text.find(core, at + len(core))
-        return
-    heads: dict[str, list[str]] = {}
-    for core in cores:
-        heads.setdefault(core[:ECHO_LENGTH], []).append(core)
-    for at in range(len(text) - ECHO_LENGTH + 1):
-        for core in heads.get(text[at : at + ECHO_LENGTH], ()):
-            if text.startswith(core, at):
-                yield at, core
+class Echoes:
+    """Looks for long cores in texts."""
+
+    def __init__(self, cores: Collection[str]) -> None:
+        self._cores = cores
+        self._heads: dict[str, list[str]] = {}
+        if len(cores) > 200:
+            for core in cores:
+                self._heads.setdefault(core[:ECHO_LENGTH], []).append(core)
+
+    def find(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield (position, core) of every occurrence in ``text``."""
+        if len(text) < ECHO_LENGTH:
+            return
+        if not self._heads:  # str.find runs at memory speed, a loop over the text does not
+            for core in self._cores:
+                at = text.find(core)
+                while at >= 0:
+                    yield at, core
+                    at = text.find(core, at + len(core))
+            return
+        for at in range(len(text) - ECHO_LENGTH + 1):
+            for core in self._heads.get(text[at : at + ECHO_LENGTH], ()):
+                if text.startswith(core, at):
+                    yield at, core
 
 
 def _add(plan: Plan, cut: Cut) -> None:
     """Add a cut, minus the markers that stand in it already."""
-    low = cut.low
-    text = cut.unit.text
-    if "REDACTED" in text:
-        for marker in MARKER.finditer(text):
-            if marker.end() <= low or marker.start() >= cut.high:
-                continue
-            if low < marker.start():
-                part = Cut(cut.unit, low, marker.start(), cut.rank, cut.rule, cut.id8, cut.finding)
-                plan.cuts.setdefault(cut.unit.leaf, []).append(part)
-            low = marker.end()
+    unit, low = cut.unit, cut.low
+    markers = plan.markers.get(id(unit))
+    if markers is None:
+        found = MARKER.finditer(unit.text) if "REDACTED" in unit.text else ()
+        markers = plan.markers[id(unit)] = [match.span() for match in found]
+    for start, end in markers[max(0, bisect_right(markers, (low, 0)) - 1) :] if markers else ():
+        if start >= cut.high:
+            break
+        if end <= low:
+            continue
+        if low < start:
+            part = Cut(unit, low, start, cut.rank, cut.rule, cut.id8, cut.finding)
+            plan.cuts.setdefault(unit.leaf, []).append(part)
+        low = end
     if low < cut.high:
         cut.low = low
-        plan.cuts.setdefault(cut.unit.leaf, []).append(cut)
+        plan.cuts.setdefault(unit.leaf, []).append(cut)
 
 
-def core_windows(text: str, cores: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of ``text`` in which every WINDOW characters stand in a core; maximal, in order."""
-    windows: set[str] = set()
-    for core in cores:
-        windows.update(core[i : i + WINDOW] for i in range(len(core) - WINDOW + 1))
+def windows_of(cores: Iterable[str]) -> set[str]:
+    """Return every WINDOW characters in a row of ``cores``."""
+    return {core[i : i + WINDOW] for core in cores for i in range(len(core) - WINDOW + 1)}
+
+
+def core_windows(text: str, windows: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of ``text`` that are covered by ``windows`` (of cores); maximal, in order."""
     if not windows or len(text) < WINDOW:
         return
     spots: list[int] = []
@@ -205,7 +224,7 @@ def marker(cut: Cut, plain: bool) -> str:
 def pieces_of(unit: Unit, cuts: Sequence[Cut], plain: bool) -> list[Piece]:
     """Return what changes in ``unit``'s text because of cuts in it and in what was derived from it."""
     here: list[Piece] = []
-    children: dict[int, Unit] = {}
+    children: dict[int, tuple[Unit, list[Cut]]] = {}
     for cut in cuts:
         child, above = cut.unit, cut.unit.parent
         while above is not None and child is not unit and above is not unit:
@@ -213,9 +232,9 @@ def pieces_of(unit: Unit, cuts: Sequence[Cut], plain: bool) -> list[Piece]:
         if child is unit:
             here.append(Piece(cut.low, cut.high, cut))
         elif above is unit:
-            children[id(child)] = child
-    for child in children.values():
-        inner = pieces_of(child, [cut for cut in cuts if _below(cut.unit, child)], plain)
+            children.setdefault(id(child), (child, []))[1].append(cut)
+    for child, below in children.values():
+        inner = pieces_of(child, below, plain)
         if child.offsets is not None:
             here += [Piece(*child.offsets.span(p.low, p.high), p.cut, p.recoded) for p in inner]
         elif child.encode is not None:
@@ -225,12 +244,6 @@ def pieces_of(unit: Unit, cuts: Sequence[Cut], plain: bool) -> list[Piece]:
             best = min(inner, key=lambda p: p.cut.rank)
             here.append(Piece(child.low, child.high, best.cut))
     return _merged(here)
-
-
-def _below(unit: Unit | None, top: Unit) -> bool:
-    while unit is not None and unit is not top:
-        unit = unit.parent
-    return unit is top
 
 
 def _text(piece: Piece, plain: bool) -> str:

@@ -42,6 +42,7 @@ from jupyter_qguard.scan.redact import (
     make_plan,
     marker,
     redact_leaf,
+    windows_of,
 )
 from jupyter_qguard.scan.splice import apply_edits, parse, splice
 from jupyter_qguard.scan.verify import check_content, check_leaf
@@ -113,7 +114,8 @@ class Scan:
         # Field paths and cell ids are published: a name with a secret in it must not be.
         self._secret_keys = {id(leaf[1]) for leaf in hit_leaves if leaf[2] & KEY}
         self._secret_ids = {id(leaf[3]) for leaf in hit_leaves if leaf[2] & PLAIN_MARKER and leaf[5] == "id"}
-        self._long = {core for hit in judged.hits for core in hit.core_texts() if is_echoing(core)}
+        self._long = windows_of({core for hit in judged.hits for core in hit.core_texts() if is_echoing(core)})
+        self._shown: dict[str, bool] = {}
         self.findings: tuple[Finding, ...] = tuple(self._finding(hit) for hit in judged.hits)
         parts = [Unchecked(self._field(link, 0), reason, over_budget=True) for link, reason in too_deep]
         for index, reason, over_budget in judged.expansion.unchecked:
@@ -232,7 +234,9 @@ class Scan:
 
     def _shows(self, name: str) -> bool:
         """Return whether a name shows part of a secret that was found anywhere."""
-        return bool(self._long) and any(core_windows(name, self._long))
+        if name not in self._shown:
+            self._shown[name] = any(core_windows(name, self._long))
+        return self._shown[name]
 
 
 def walk_notebook(nb: Any, limits: Limits) -> Walk:

@@ -8,7 +8,7 @@ from jupyter_qguard.errors import RedactionError
 from jupyter_qguard.scan.carriers import expand
 from jupyter_qguard.scan.fragments import CODE, KEY, Leaf
 from jupyter_qguard.scan.limits import Limits
-from jupyter_qguard.scan.redact import MARKER, LeafRedaction, core_windows, echoes
+from jupyter_qguard.scan.redact import MARKER, Echoes, LeafRedaction, core_windows, windows_of
 from jupyter_qguard.scan.redact_code import parses
 
 _HINT = "Nothing was written. Please report this: it is a fault of the redaction."
@@ -33,8 +33,9 @@ def check_leaf(leaf: Leaf, done: LeafRedaction, cores: Iterable[str], python: bo
         raise _fail("text outside the secrets changed")
     after: Leaf = (new, *leaf[1:])
     expansion = expand([after], limits)
+    windows = windows_of(cores)
     for text in [new, *(unit.text for unit in expansion.units)]:
-        if next(core_windows(MARKER.sub("\0", text), cores), None) is not None:
+        if next(core_windows(MARKER.sub("\0", text), windows), None) is not None:
             raise _fail("part of a secret is left")
     if python and leaf[2] & CODE and not leaf[2] & KEY and parses(old) and not parses(new):
         raise _fail("code no longer parses")
@@ -50,10 +51,11 @@ def check_content(expected: Sequence[str], leaves: Sequence[Leaf], cores: Iterab
     cores = list(cores)
     if not cores:
         return
+    finder = Echoes(cores)
     expansion = expand(leaves, limits)
     for index, leaf in enumerate(leaves):
-        if index not in expansion.verified and any(echoes(leaf[0], cores)):
+        if index not in expansion.verified and any(finder.find(leaf[0])):
             raise _fail("a copy of a secret is left")
     for unit in expansion.units:
-        if any(echoes(unit.text, cores)):
+        if any(finder.find(unit.text)):
             raise _fail("an encoded copy of a secret is left")

@@ -7,6 +7,8 @@ import base64
 import copy
 import json
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -212,10 +214,36 @@ def test_a_fault_of_the_redaction_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
             scan.redact([0])
         assert token[4:12] not in str(caught.value)
     with monkeypatch.context() as patch:
-        patch.setattr("jupyter_qguard.scan.redact.core_windows", lambda text, cores: iter(()))
+        patch.setattr("jupyter_qguard.scan.redact.core_windows", lambda text, windows: iter(()))
         text = scan_text(f"{token} {token[6:20]}", engine=support.FakeEngine())
         with pytest.raises(RedactionError):
             text.redact([0])
+
+
+@pytest.mark.parametrize(
+    "wrapped", [str, lambda t: f"\x1b[1m{t}\x1b[0m", lambda t: base64.b64encode(t.encode()).decode()]
+)
+def test_thousands_of_secrets_take_seconds_at_most(wrapped: Callable[[str], str]) -> None:
+    """Generous: a quadratic step takes minutes here."""
+    tokens = [support.hex_token() for _ in range(1000)]
+    text = "\n".join(wrapped(token) for token in tokens)
+    nb = notebook({"cell_type": "raw", "metadata": {}, "source": text}, *(code(f"'{token}'") for token in tokens))
+    started = time.process_time()
+    scan = look(nb)
+    assert len(scan.findings) == 2000
+    content = scan.redact(range(2000)).content
+    assert time.process_time() - started < 20
+    assert not any(token[4:12] in MARKER.sub("", str(content)) for token in tokens)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<", "<b>", "a<b>", ">a", "\\u0041", "%41", "\x1b]", "\x1b[1", "&#65;", "QUJD" * 19 + "\n"]
+)
+def test_hostile_texts_take_linear_time(piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    started = time.process_time()
+    scan_text(text, engine=support.FakeEngine())
+    assert time.process_time() - started < 5
 
 
 def test_opaque_files_are_never_rewritten() -> None:
