@@ -199,9 +199,11 @@ def test_a_full_disk_is_told_not_traced(qguard: Run, work: Path, env: dict[str, 
 
 
 def test_a_reader_that_goes_away_is_no_traceback(work: Path, env: dict[str, str]) -> None:
-    (work / "a.ipynb").write_bytes(notebook(*(code_cell(f"t = '{github_token()}'", f"c{n}") for n in range(3000))))
+    for number in range(60):  # a report of more than a pipe holds
+        cells = [code_cell(f"t = '{github_token()}'", f"c{n}") for n in range(20)]
+        (work / f"{number}.ipynb").write_bytes(notebook(*cells))
     with subprocess.Popen(
-        [sys.executable, "-m", "jupyter_qguard", "scan", "a.ipynb", "--explain"],
+        [sys.executable, "-m", "jupyter_qguard", "scan", ".", "--explain"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=work,
