@@ -84,6 +84,12 @@ def describe_refusal(door: Door, judged: Sequence[Judged], *, problem: str | Non
     elif held:
         message = f"{_NOT_DONE[door]}: policy holds this for approval ({reason})."
         hint = "Ask the owner named by `qguard policy explain`, or take the secret out. Nothing was changed."
+    elif door == "upload":
+        message = f"{_NOT_DONE[door]}: {count(len(judged), 'secret')} found ({reason})."
+        hint = (
+            "Take it out of the file, or let this one in on record: a [[paths]] entry in qguard.toml with "
+            "match, text, reason, owner and expires. Nothing was written."
+        )
     else:
         message = f"{_NOT_DONE[door]}: {count(len(judged), 'secret')} found ({reason})."
         hint = "Take it out of the text, or run `qguard policy explain` to see which rule decided. Nothing was changed."

@@ -198,6 +198,19 @@ def test_text_is_never_rewritten(make):
     assert plant not in uploaded.message
 
 
+def test_one_file_can_be_let_in_with_a_reason_and_on_record(make):
+    entry = '[[paths]]\nmatch = "lesson.txt"\ntext = "warn"\nreason = "a revoked key"\nowner = "ada"\n'
+    guard, data = make("version = 1\n" + entry), f"token = {token()}".encode()
+    other = guard.check_bytes(data, Request("upload", "other.txt"))
+    assert other.refused
+    assert "[[paths]]" in other.hint
+    assert not guard.check_bytes(data, Request("upload", "lesson.txt")).refused
+    assert [(event.path, event.action) for event in guard.ledger.events] == [
+        ("other.txt", "block"),
+        ("lesson.txt", "warn"),
+    ]
+
+
 def test_a_notebook_that_is_none_is_refused_when_something_is_found(make):
     guard, plant = make(), token()
     broken = '{"cells": [ "' + plant
