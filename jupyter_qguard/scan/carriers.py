@@ -16,6 +16,7 @@ from jupyter_qguard.scan import binary, images
 from jupyter_qguard.scan.binary import Budget
 from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, Leaf, Unit
+from jupyter_qguard.scan.gates import suspects
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.views import differs, views
 
@@ -60,9 +61,11 @@ def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
     expansion = Expansion()
     expander = _Expander(expansion, Budget.of(limits))
     notes = expander.budget.notes
-    for index, (text, _link, flags, _cell, _parts, _key) in enumerate(leaves):
-        if len(text) < 20:
-            continue
+    plain = [index for index, leaf in enumerate(leaves) if len(leaf[0]) >= 20 and not leaf[2] & PAYLOAD]
+    chosen = [plain[i] for i in suspects([leaves[index][0] for index in plain])]
+    chosen += [index for index, leaf in enumerate(leaves) if leaf[2] & PAYLOAD and len(leaf[0]) >= 20]
+    for index in sorted(chosen):
+        text, _link, flags, _cell, _parts, _key = leaves[index]
         if not (flags & PAYLOAD and expander.payload(index, text, flags)):
             shape = text.encode("ascii", "replace").translate(_TABLE)
             code = bool(flags & CODE)

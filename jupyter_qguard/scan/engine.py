@@ -73,7 +73,7 @@ class Engine:
         overlap, provider beats context beats generic, then the longer wins. Redaction markers are never hit.
         """
         hits: list[EngineHit] = []
-        for first, batch in _batches(texts):
+        for first, batch in batches(texts):
             hits.extend(self._batch(texts, first, batch, generic))
         return hits
 
@@ -108,7 +108,8 @@ class Engine:
         return resolve(_without_markers(text, hits, self._rank), self._rank)
 
 
-def _batches(texts: Sequence[str]) -> Iterator[tuple[int, list[bytes]]]:
+def batches(texts: Sequence[str]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (index of the first text, texts in UTF-8) of at most ``BATCH`` bytes, a longer text alone."""
     first, size = 0, 0
     batch: list[bytes] = []
     for number, text in enumerate(texts):
@@ -224,11 +225,12 @@ def default_engine(cache_dir: Path | None = None) -> Engine:
             if _default is None:
                 from .detectors import all_detectors
 
-                _default = Engine(all_detectors(), cache_dir=cache_dir if cache_dir is not None else _cache_dir())
+                _default = Engine(all_detectors(), cache_dir=cache_dir if cache_dir is not None else usual_cache_dir())
     return _default
 
 
-def _cache_dir() -> Path | None:
+def usual_cache_dir() -> Path | None:
+    """Return Jupyter's cache folder, None where there is none."""
     try:
         return Path(import_module("jupyter_qguard.paths").cache_dir(os.environ))
     except (ImportError, OSError):

@@ -7,7 +7,8 @@ import hashlib
 import os
 import platform
 import tempfile
-import threading
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _MAGIC = b"qguard-patterns-1\n"
 
 
 class HyperscanFinder:
-    """Searches bytes for all anchors at once. Thread-safe: one scratch space per thread.
+    """Searches bytes for all anchors at once. Thread-safe: one scratch space per search under way.
 
     ``cache_dir`` may hold a compiled database from an earlier run. Whatever is wrong with that file
     (missing, cut, of another machine, somebody else's), patterns are compiled again and it is replaced.
@@ -25,14 +26,11 @@ class HyperscanFinder:
 
     def __init__(self, anchors: tuple[str, ...], cache_dir: Path | None = None) -> None:
         self._database = _load(anchors, cache_dir)
-        self._local = threading.local()
+        self._spaces = _Spaces(self._database)
         self._count = len(anchors)
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Return (end offset, pattern index) of every anchor match. Frees the GIL while searching."""
-        scratch = getattr(self._local, "scratch", None)
-        if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
         found: list[tuple[int, int]] = []
         add = found.append
         last = [-9] * self._count
@@ -48,8 +46,49 @@ class HyperscanFinder:
             kept[pattern] = end
             add((end, pattern))
 
-        self._database.scan(data, match_event_handler=on_match, scratch=scratch)
+        with self._spaces.one() as scratch:
+            self._database.scan(data, match_event_handler=on_match, scratch=scratch)
         return found
+
+
+class FirstFinder:
+    """Searches bytes for the match that ends first, of any of a few patterns. Thread-safe."""
+
+    def __init__(self, patterns: tuple[str, ...], cache_dir: Path | None = None) -> None:
+        self._database = _load(patterns, cache_dir)
+        self._spaces = _Spaces(self._database)
+
+    def first(self, data: memoryview) -> int | None:
+        """Return where the first match ends, None if there is none. Frees the GIL while searching."""
+        ends: list[int] = []
+
+        def on_match(_pattern: int, _start: int, end: int, _flags: int, _context: object) -> bool:
+            ends.append(end)
+            return True  # that is enough
+
+        with self._spaces.one() as scratch, contextlib.suppress(hyperscan.ScanTerminated):
+            self._database.scan(data, match_event_handler=on_match, scratch=scratch)  # type: ignore[type-var]
+        return ends[0] if ends else None
+
+
+class _Spaces:
+    """Scratch spaces of one database, lent and taken back: servers judge in threads that live for one save."""
+
+    def __init__(self, database: hyperscan.Database) -> None:
+        self._database = database
+        self._free: list[hyperscan.Scratch] = []
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[hyperscan.Scratch]:
+        """Lend a scratch space."""
+        try:
+            scratch = self._free.pop()
+        except IndexError:
+            scratch = hyperscan.Scratch(self._database)
+        try:
+            yield scratch
+        finally:
+            self._free.append(scratch)
 
 
 def _compile(anchors: tuple[str, ...]) -> hyperscan.Database:
@@ -76,9 +115,14 @@ def _load(anchors: tuple[str, ...], cache_dir: Path | None) -> hyperscan.Databas
 def _key(anchors: tuple[str, ...]) -> str:
     """Name what a compiled database depends on: hyperscan, the CPU and the patterns in order."""
     digest = hashlib.sha256()
-    for part in (version("hyperscan"), platform.machine(), _cpu(), *anchors):
+    for part in (*_machine(), *anchors):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:32]
+
+
+@cache
+def _machine() -> tuple[str, ...]:
+    return version("hyperscan"), platform.machine(), _cpu()
 
 
 def _cpu() -> str:
