@@ -14,7 +14,7 @@ from tornado import web
 from jupyter_qguard import __version__
 from jupyter_qguard.errors import QGuardError
 from jupyter_qguard.server.gate import QGuardGate
-from jupyter_qguard.server.refusal import Refusal, bad_request, not_judged, write_refusal
+from jupyter_qguard.server.refusal import Refusal, bad_request, checked_body, not_judged, write_refusal
 from jupyter_qguard.server.worker import OutOfTime
 
 SCAN_BYTES = 10 * 2**20
@@ -127,7 +127,7 @@ class ScanHandler(QGuardHandler):
             raise bad_request("The body is larger than 10 MB.", status=413, code="too-large")
         if not self.gate.scans.take():
             raise bad_request("Too many scans; wait a moment.", status=429, code="rate")
-        body: Any = self.get_json_body()
+        body: Any = checked_body(APIHandler.get_json_body, self)
         if not isinstance(body, dict) or body.get("type") not in ("notebook", "text"):
             raise bad_request('The body must be {"type": "notebook" or "text", "content": …, "path"?: …}.')
         content, path = body.get("content"), body.get("path", "")

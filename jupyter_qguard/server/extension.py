@@ -64,6 +64,19 @@ def _link_jupyter_server_extension(app: Any) -> None:
         if not issubclass(app.contents_manager_class, Guarded):
             gate.guarded_class = guard_class(app.contents_manager_class, gate)
             app.contents_manager_class = gate.guarded_class
+            _configure(app, gate.guarded_class)
+
+
+def _configure(app: Any, guarded: type) -> None:
+    """Put the guarded class where the configuration names another one.
+
+    JupyterLab and every other extension app that links later calls ``update_config``, which sets each configured
+    trait of the server anew: a class named on the command line or in a file would come back unguarded.
+    """
+    for owner in type(app).__mro__:
+        section = app.config.get(owner.__name__)
+        if section is not None and "contents_manager_class" in section:
+            section["contents_manager_class"] = guarded
 
 
 def _load_jupyter_server_extension(app: Any) -> None:

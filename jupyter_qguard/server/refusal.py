@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.services.contents.handlers import ContentsAPIHandler
@@ -83,7 +84,9 @@ def disk_error(cause: BaseException | None) -> Refusal:
     if number in _DENIED:
         return Refusal(403, "The file cannot be written here: permission denied or read-only.", code="denied")
     if number == errno.ENOENT:
-        return Refusal(404, "The folder of this file does not exist.", code="not-found")
+        return Refusal(404, "The file or its folder does not exist.", code="not-found")
+    if number in {errno.EISDIR, errno.ENOTDIR}:
+        return bad_request("A folder stands where a file is meant, or the other way round; nothing was written.")
     if number == errno.ENAMETOOLONG:
         return Refusal(400, "The name of this file is too long.", code="input")
     if isinstance(cause, UnicodeError):
@@ -104,6 +107,7 @@ def install_error_shape() -> None:
     original = ContentsAPIHandler.write_error
     if getattr(original, "qguard", False):
         return
+    read = ContentsAPIHandler.get_json_body
 
     def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
         error = (kwargs.get("exc_info") or (None, None, None))[1]
@@ -112,8 +116,28 @@ def install_error_shape() -> None:
         else:
             original(self, status_code, **kwargs)
 
+    def get_json_body(self: Any) -> Any:
+        return checked_body(read, self)
+
     write_error.qguard = True  # type: ignore[attr-defined]
+    ContentsAPIHandler.get_json_body = get_json_body  # type: ignore[method-assign]
     ContentsAPIHandler.write_error = write_error  # type: ignore[method-assign]
+
+
+def checked_body(read: Callable[[Any], Any], handler: Any) -> Any:
+    """Return a request's JSON body. Raises Refusal 400 where the platform would stumble over a type (500)."""
+    try:
+        body = read(handler)
+    except UnicodeDecodeError:
+        raise bad_request("The body of this request is not UTF-8 text.") from None
+    if body is None:
+        return None
+    if not isinstance(body, dict):
+        raise bad_request("The body of this request must be a JSON object.")
+    for name in ("type", "format", "path", "copy_from", "ext"):
+        if not isinstance(body.get(name, ""), str) and (body[name] is not None or name == "ext"):
+            raise bad_request(f"The {name} in the body of this request must be a text.")
+    return body
 
 
 def write_refusal(handler: Any, error: Refusal) -> None:

@@ -23,7 +23,7 @@ from jupyter_qguard.server.doors.passage import current, through
 from jupyter_qguard.server.doors.weave import Door as DoorMethod
 from jupyter_qguard.server.doors.weave import weave
 from jupyter_qguard.server.gate import QGuardGate
-from jupyter_qguard.server.refusal import Refusal, disk_error
+from jupyter_qguard.server.refusal import Refusal, bad_request, disk_error
 from jupyter_qguard.server.worker import ready
 
 
@@ -45,6 +45,8 @@ async def _create(store: Any, up: Any, contents: Any, path: str) -> Any:
     if passage is not None and passage.just_written(path):
         return await ready(up(contents, path))  # judged a moment ago, on its way to the disk
     source = Path(contents._get_os_path(path))
+    if not source.exists():
+        raise bad_request("There is no such file.", status=404, code="not-found")  # the platform blames permissions
     judgement = await _judge_file(store, source, "checkpoint", path, sole_copy=False)
     if judgement is None or not judgement.changed:
         return await ready(up(contents, path))

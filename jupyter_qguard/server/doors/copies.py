@@ -114,18 +114,18 @@ async def _copy_one(manager: Any, entry: _Entry) -> Judgement:
 
 def _entries(manager: Any, source: Path, staged: Path, api_path: str, left_out: list[str]) -> Iterator[_Entry]:
     """Yield the folder itself, then all that is in it, parents first. Names left out are put into ``left_out``."""
-    root = Path(manager.root_dir).resolve()
+    root, real_staged, start = Path(manager.root_dir).resolve(), staged.resolve(), source.resolve()
     checkpoints = getattr(manager.checkpoints, "checkpoint_dir", ".ipynb_checkpoints")
-    waiting: list[tuple[Path, Path, str, tuple[Path, ...]]] = [(source, staged, api_path, (source.resolve(),))]
+    waiting: list[tuple[Path, Path, str, tuple[Path, ...]]] = [(source, staged, api_path, (start, *start.parents))]
     while waiting:
         folder, goal, path, above = waiting.pop()
         yield _Entry(folder, goal, path, folder=True)
         for item in sorted(folder.iterdir(), key=lambda item: item.name):
-            if item.name == checkpoints or item == staged:
+            real = item.resolve()
+            if item.name == checkpoints or real == real_staged:  # reached through a link, it would grow without end
                 continue
             if is_private(manager, os.path.relpath(item, manager.root_dir).replace(os.sep, "/")):
                 continue
-            real = item.resolve()
             if item.is_symlink() and not (real == root or root in real.parents):
                 left_out.append(item.name)
                 continue

@@ -55,6 +55,9 @@ async def _notebook(
 ) -> tuple[dict[str, Any], Judgement]:
     if not isinstance(content, dict):
         raise bad_request("The content of a notebook must be a JSON object")
+    major, minor = content.get("nbformat"), content.get("nbformat_minor", 0)
+    if major is not None and (type(major) is not int or major not in {3, 4} or type(minor) is not int):
+        raise bad_request("The notebook's format version is not one that can be written (3 or 4); nothing was saved.")
     judgement = await gate.judge("notebook", content, request, blocking=blocking)
     new = judgement.content
     if judgement.changed and isinstance(content, nbformat.NotebookNode):

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from jupyter_qguard.guard import Judgement
 from jupyter_qguard.policy.model import Door
 from jupyter_qguard.server.gate import reply_of
-from jupyter_qguard.server.refusal import Refusal, clean_error, done_but, not_judged
+from jupyter_qguard.server.refusal import Refusal, clean_error, disk_error, done_but, not_judged
 
 T = TypeVar("T")
 
@@ -70,6 +70,8 @@ async def through(log: Any, door: str, way: Coroutine[Any, Any, T]) -> T:
     except HTTPError as error:
         raise clean_error(error) from None
     except Exception as error:
+        if isinstance(error, OSError) and (answer := disk_error(error)).status_code != 500:
+            raise answer from None
         log.error("jupyter_qguard: the %s door failed (%s); nothing was let through", door, type(error).__name__)
         raise not_judged() from None
 

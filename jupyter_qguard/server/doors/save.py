@@ -30,6 +30,7 @@ async def _save(manager: Any, up: Any, model: Any, path: Any) -> Any:
     if model.get("chunk") is not None:
         return await receive(manager, up, model, path)
     model = dict(model)
+    model.pop("message", None)  # what a reply says; the platform would send back whatever came in
     run_hooks(manager, model, path)
     return await write_model(manager, up, model, path)
 

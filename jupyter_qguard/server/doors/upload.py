@@ -57,7 +57,7 @@ class Uploads:
         """Return the upload that this chunk belongs to, marked busy.
 
         Chunk 1 starts anew (a cancelled upload leaves its parts, and the browser does not say so). Raises Refusal
-        409 for a chunk out of order; the upload is dropped then, so that no mixture of two files can come out.
+        409 for a chunk out of order, and drops the upload. The last chunk has no number and is taken as it comes.
         """
         self.expire()
         found = self._open.get(key)
