@@ -103,7 +103,7 @@ class Keeper(Protocol):
 class Guard:
     """Judges content for every door; the same object serves the server and the command line.
 
-    Thread-safe: it holds no state of its own between calls.
+    Thread-safe: all it remembers between calls is whether being switched off has been recorded.
     """
 
     def __init__(
@@ -120,6 +120,7 @@ class Guard:
         self.keeper = keeper
         self.key = key
         self._clock = clock
+        self._off_recorded = False
 
     def check_notebook(self, notebook: Mapping[str, Any], request: Request) -> Judgement:
         """Judge a notebook model (nbformat 3 or 4, valid or not). Never raises for content."""
@@ -150,7 +151,9 @@ class Guard:
             policy = self.policies.effective(request.path)
             mode, on_failure = policy.mode, policy.on_failure
             if mode == "off":
+                self._record_off(request, policy)
                 return Judgement(Action.ALLOW, mode, content)
+            self._off_recorded = False
             return self._decide(scan(), content, request, policy)
         except (KeepError, ConfigError) as error:
             return Judgement(
@@ -175,6 +178,13 @@ class Guard:
             if on_failure == "warn":
                 return self._pass_unchecked(content, request, mode, "the scanner failed")
             return failed(content, mode)
+
+    def _record_off(self, request: Request, policy: Policy) -> None:
+        """Record, once, that the policy has switched the guard off meanwhile: a bypass without a record is none."""
+        if not self._off_recorded:
+            note = "the guard is switched off; nothing is judged until it is on again"
+            self.ledger.append(self.event(request, "opaque", Action.ALLOW, "off", None, policy.digest, note=note))
+            self._off_recorded = True
 
     def _pass_unchecked(self, content: Any, request: Request, mode: Mode, reason: str) -> Judgement:
         """Let content through because the floor says ``on_failure = "warn"``; say so in the record if it can be."""

@@ -132,6 +132,30 @@ def test_nowhere_to_keep_refuses_and_changes_nothing(make):
     assert guard.ledger.events == []
 
 
+def test_switched_off_meanwhile_is_recorded_once_each_time(make, tmp_path):
+    guard, plant = make(), token()
+    policy = tmp_path / "user" / "qguard.toml"
+    actions = []
+    for mode in ("off", "enforce", "off"):
+        policy.write_text(f'version = 1\nmode = "{mode}"\n# {mode * 3}\n')
+        for _ in range(2):
+            judgement = guard.check_notebook(book(f't = "{plant}"'), Request("save", "a.ipynb", who="ada"))
+            actions.append(str(judgement.action))
+    assert actions == ["allow"] * 2 + ["redact"] * 2 + ["allow"] * 2
+    assert [event.mode for event in guard.ledger.events] == ["off", "enforce", "enforce", "off"]
+    assert guard.ledger.events[0].who == "ada"
+    assert "switched off" in guard.ledger.events[0].note
+
+
+def test_switched_off_without_a_record_is_refused(make, tmp_path):
+    guard = make()
+    (tmp_path / "user" / "qguard.toml").write_text('version = 1\nmode = "off"\n')
+    guard.ledger.broken = True
+    judgement = guard.check_notebook(book("x = 1"), Request("save", "a.ipynb"))
+    assert judgement.refused
+    assert judgement.status == 503
+
+
 def test_on_a_hub_nothing_is_kept_and_it_is_said(make):
     guard = make(keeper=None)
     judgement = guard.check_notebook(book(f't = "{token()}"'), Request("save", "a.ipynb", sole_copy=True))

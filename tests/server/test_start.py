@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_qguard import __version__
-from tests.server.harness import REPOSITORY, Server, code_cell, notebook, with_secret
+from tests.server.harness import MANAGERS, REPOSITORY, Server, code_cell, notebook, with_secret
 
 
 def _site(folder: Path, code: str) -> dict[str, str]:
@@ -103,6 +104,50 @@ def test_off_is_off_says_so_and_is_recorded(tmp_path: Path, plant: str) -> None:
     assert "OFF" in server.log.read_text()
     recorded = [f.read_bytes() for f in (tmp_path / "home" / "qguard").rglob("*") if f.is_file()]
     assert any(b"guard off" in data for data in recorded)
+
+
+@pytest.mark.parametrize("manager", ["async-large", "file"])
+def test_checkpoints_kept_elsewhere_are_proven_and_left_alone(tmp_path: Path, plant: str, manager: str) -> None:
+    """The start-up test neither trips over a configured checkpoint folder nor writes into it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a-checkpoint.ipynb").write_text("somebody's")
+    kind = f"--ServerApp.contents_manager_class={MANAGERS[manager]}"
+    server = Server(tmp_path, kind, f"--FileCheckpoints.checkpoint_dir={elsewhere}").wait()
+    try:
+        assert server.call("GET", "qguard/api/health").json["status"] == "guarding"
+        assert (elsewhere / "a-checkpoint.ipynb").read_text() == "somebody's"
+        (server.root / "b.ipynb").write_text(json.dumps(with_secret(plant)))
+        server.contents("POST", "b.ipynb", suffix="/checkpoints").ok()
+        assert "[REDACTED:" in (elsewhere / "b-checkpoint.ipynb").read_text()
+    finally:
+        server.stop()
+
+
+def test_a_store_of_checkpoints_that_keeps_nothing_is_unproven(tmp_path: Path, plant: str) -> None:
+    module = tmp_path / "no_checkpoints"
+    module.mkdir()
+    (module / "no_checkpoints.py").write_text(
+        "from datetime import UTC, datetime\n"
+        "from jupyter_server.services.contents.checkpoints import AsyncCheckpoints\n"
+        "class NoCheckpoints(AsyncCheckpoints):\n"
+        "    async def create_checkpoint(self, contents_mgr, path):\n"
+        "        return {'id': 'none', 'last_modified': datetime.now(UTC)}\n"
+        "    async def list_checkpoints(self, path):\n"
+        "        return []\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(REPOSITORY), str(module)])}
+    server = Server(tmp_path, "--ContentsManager.checkpoints_class=no_checkpoints.NoCheckpoints", env=env).wait()
+    try:
+        health = server.call("GET", "qguard/api/health").json
+        assert health["status"] == "degraded"
+        assert [door for door, holds in health["doors"].items() if not holds] == ["checkpoint", "restore"]
+        assert "NoCheckpoints" in health["problems"][0]
+        assert server.save("a.ipynb", with_secret(plant)).ok().json["qguard"]["action"] == "redact"
+        server.contents("POST", "a.ipynb", suffix="/checkpoints").ok()
+    finally:
+        server.stop()
+    assert server.where(plant) == []
 
 
 def test_observe_reports_and_changes_nothing(tmp_path: Path, plant: str) -> None:

@@ -135,6 +135,18 @@ async def _create_unknown(store: Any, up: Any, contents: Any, path: str) -> Any:
     return await ready(up(contents, path))
 
 
+async def restore_unknown(store: Any, up: Any, contents: Any, checkpoint_id: str, path: str) -> Any:
+    """Refuse to restore from a store that we cannot look into: what it would write can be judged too late only."""
+    if store.qguard_gate.mode == "enforce":
+        raise Refusal(
+            422,
+            "Checkpoint not restored: this server's checkpoint store cannot be looked into.",
+            hint="Ask whoever runs this server to keep checkpoints as files.",
+            code="unproven",
+        )
+    return await ready(up(contents, checkpoint_id, path))
+
+
 async def _judge_model(store: Any, model: dict[str, Any], path: str) -> dict[str, Any]:
     passage = current()
     if passage is not None and passage.just_written(path):
@@ -183,7 +195,7 @@ def guard_checkpoints(base: type, gate: QGuardGate) -> type:
     elif issubclass(base, FileCheckpoints):
         doors = {"create_checkpoint": create, "restore_checkpoint": restore, "rename_checkpoint": rename}
     else:
-        doors = {"create_checkpoint": create_unknown}
+        doors = {"create_checkpoint": create_unknown, "restore_checkpoint": restore_unknown}
     doors["list_checkpoints"] = list_all
     namespace = {"qguard_gate": gate, "qguard_blocking": not is_async, "qguard_base": base}
     return weave(base, GuardedCheckpoints, doors, namespace, is_async=is_async)

@@ -88,6 +88,9 @@ class OpaqueCheckpoints(AsyncCheckpoints):
         OpaqueCheckpoints.made += 1
         return {"id": "c"}
 
+    async def restore_checkpoint(self, contents_mgr, checkpoint_id, path):
+        contents_mgr.files[path.strip("/")] = {"type": "file", "format": "text", "content": "restored unseen"}
+
     async def list_checkpoints(self, path):
         return []
 
@@ -256,6 +259,15 @@ def test_a_checkpoint_store_without_a_view_takes_clean_files_only(gate: QGuardGa
     assert OpaqueCheckpoints.made == 0
     do(manager.create_checkpoint("b.ipynb"))
     assert OpaqueCheckpoints.made == 1
+
+
+def test_a_checkpoint_store_without_a_view_restores_nothing(gate: QGuardGate) -> None:
+    manager = guard_class(type("Other", (AsyncStore,), {"checkpoints_class": OpaqueCheckpoints}), gate)()
+    manager.files = {"a.txt": {"type": "file", "format": "text", "content": "mine"}}
+    with pytest.raises(HTTPError) as refused:
+        do(manager.restore_checkpoint("c", "a.txt"))
+    assert refused.value.status_code == 422
+    assert manager.files["a.txt"]["content"] == "mine"
 
 
 def test_such_a_manager_is_unproven_not_refused(store, gate: QGuardGate) -> None:
