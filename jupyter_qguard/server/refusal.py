@@ -78,6 +78,10 @@ def done_but() -> Refusal:
 
 def disk_error(cause: BaseException | None) -> Refusal:
     """Return the answer for a write that failed with ``cause``."""
+    while isinstance(cause, FileNotFoundError) and isinstance(cause.__context__, Exception):
+        cause = (
+            cause.__context__
+        )  # jupyter_server's clean-up after a failed write stumbles over the file that is not there
     number = getattr(cause, "errno", None)
     if number in _FULL:
         return Refusal(507, "The disk or quota is full: nothing was written.", code="disk-full")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from pathlib import Path
 
 import pytest
 
+from jupyter_qguard.server.refusal import disk_error
 from tests.server import harness
 from tests.server.harness import MANAGERS, OTHERS, Server, aws, code_cell, notebook, with_secret
 
@@ -89,3 +91,10 @@ def test_a_class_from_the_command_line_is_guarded_beside_other_extensions(
         assert not server.where(secret)
     finally:
         server.stop()
+
+
+def test_a_full_disk_is_named_although_the_clean_up_failed_after_it() -> None:
+    error = FileNotFoundError(errno.ENOENT, "nothing to remove")
+    error.__context__ = OSError(errno.ENOSPC, "full")
+    assert disk_error(error).status_code == 507
+    assert disk_error(FileNotFoundError(errno.ENOENT, "no folder")).status_code == 404
