@@ -39,10 +39,10 @@ class Interrupted(Exception):
 class LazyGroup(click.Group):
     """A group that imports a command only when it is run or asked for its help."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (click's signature)
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"jupyter_qguard.cli.{cmd_name}")
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             raise Interrupted from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's signature)
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 

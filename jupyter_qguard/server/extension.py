@@ -111,6 +111,10 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     except QGuardError as error:
         app.log.critical(_refusal(error.sentence()))
         app.stop(from_signal=True)
+        return
+    from jupyter_qguard.server.on_disk import look_later
+
+    look_later(app.contents_manager, gate)
 
 
 def _check_swapped(app: Any, gate: Any) -> None:

@@ -48,6 +48,11 @@ class QGuardGate(LoggingConfigurable):
         config=True,
         help="Larger files that are not named .ipynb pass without a look; that is recorded and told.",
     )
+    first_look_seconds = Float(
+        10.0,
+        config=True,
+        help="Seconds after the start when notebooks already on disk are looked into and told of in the log; 0: never.",
+    )
     guard = Instance(Guard)
 
     def __init__(self, **kwargs: Any) -> None:

@@ -78,6 +78,8 @@ class Server:
             f"--ServerApp.jpserver_extensions={enabled}",
             *arguments,
         ]
+        if not any("first_look_seconds" in argument for argument in arguments):
+            command.append("--QGuardGate.first_look_seconds=0")
         self.env = self._environment(env or {})
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd=self.root)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,30 @@ def test_a_store_of_checkpoints_that_keeps_nothing_is_unproven(tmp_path: Path, p
     finally:
         server.stop()
     assert server.where(plant) == []
+
+
+def test_what_was_on_disk_before_is_told_of_and_left_alone(tmp_path: Path, plant: str) -> None:
+    saved = tmp_path / "root" / "old" / ".ipynb_checkpoints"
+    saved.mkdir(parents=True)
+    dirty = json.dumps(with_secret(plant))
+    for file in (saved / "a-checkpoint.ipynb", saved.parent / "a.ipynb"):
+        file.write_text(dirty)
+    (tmp_path / "root" / "clean.ipynb").write_text(json.dumps(notebook(code_cell("1"))))
+    (tmp_path / "root" / "broken.ipynb").write_text("{")
+    server = Server(tmp_path, "--QGuardGate.first_look_seconds=0.1").wait()
+    try:
+        for _ in range(100):
+            if "from before" in server.log.read_text():
+                break
+            time.sleep(0.1)
+    finally:
+        server.stop()
+    log = server.log.read_text()
+    assert "2 of 4 notebooks looked into hold secrets from before" in log
+    assert "from before: old/a.ipynb, old/.ipynb_checkpoints/a-checkpoint.ipynb." in log
+    assert plant not in log
+    assert (saved.parent / "a.ipynb").read_text() == dirty
+    assert not (tmp_path / "home" / "qguard" / "kept").exists()
 
 
 def test_observe_reports_and_changes_nothing(tmp_path: Path, plant: str) -> None:

@@ -20,10 +20,10 @@ class NoBackend:
     def why_not(self) -> str | None:
         return self._reason
 
-    def put(self, entries: Sequence[tuple[Record, Secret]]) -> list[str]:  # noqa: ARG002
+    def put(self, entries: Sequence[tuple[Record, Secret]]) -> list[str]:  # noqa: ARG002  (as in Backend)
         raise self._error()
 
-    def get(self, record: Record) -> Secret:  # noqa: ARG002
+    def get(self, record: Record) -> Secret:  # noqa: ARG002  (as in Backend)
         raise self._error()
 
     def drop(self, records: Sequence[Record]) -> None:

@@ -36,7 +36,7 @@ class SealedFile:
 
     def why_not(self) -> str | None:
         try:
-            import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401
+            import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401  (can it be loaded at all?)
         except Exception:  # a broken build raises more than ImportError (its Rust part panics)
             return "the package 'cryptography' cannot be loaded"
         try:

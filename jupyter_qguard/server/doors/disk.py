@@ -6,6 +6,7 @@ What arrives here is what the save door judged, or it is judged now and refused 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from contextlib import suppress
@@ -86,9 +87,7 @@ async def _run_in_thread(manager: Any, job: Any) -> None:
     if manager.qguard_blocking:
         job()
     else:
-        import anyio.to_thread
-
-        await anyio.to_thread.run_sync(job)
+        await asyncio.to_thread(job)
 
 
 async def _write(function: Any, passage: Passage | None, os_path: str, *arguments: Any, **named: Any) -> Any:
