@@ -46,6 +46,8 @@ _MAGICS = tuple(magic for magic, _ in _MAGIC)
 _STREAM = re.compile(rb"stream\r?\n")
 _PDF_TEXT = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]{2,})>")
 _CHUNK = 1 << 16
+_INFLATED_ANYWAY, _INFLATED_TIMES = 16 << 20, 16
+"""Bytes that anything may unpack to, and how many times its size a larger thing may: texts pack about five to one."""
 _BLANKED = bytes(i if 0x20 <= i < 0x7F or i in b"\t\n\r\x1b" else 0x20 for i in range(256))
 
 
@@ -60,9 +62,10 @@ class Budget:
     notes: list[tuple[str, bool]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, limits: Limits) -> Budget:
-        """Start with all of ``limits``."""
-        return cls(limits.members, limits.inflated_bytes, limits.candidates, limits.nesting)
+    def of(cls, limits: Limits, size: int) -> Budget:
+        """Start with ``limits``; what ``size`` bytes may unpack to is in proportion, so that a bomb stays small."""
+        inflated = min(limits.inflated_bytes, max(_INFLATED_ANYWAY, size * _INFLATED_TIMES))
+        return cls(limits.members, inflated, limits.candidates, limits.nesting)
 
     def note(self, reason: str, *, over_budget: bool = False) -> None:
         """Record that something was not looked into."""

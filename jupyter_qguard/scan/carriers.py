@@ -59,7 +59,7 @@ class Expansion:
 def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
     """Derive every unit that the leaves carry."""
     expansion = Expansion()
-    expander = _Expander(expansion, Budget.of(limits))
+    expander = _Expander(expansion, Budget.of(limits, sum(len(leaf[0]) for leaf in leaves)))
     notes = expander.budget.notes
     plain = [index for index, leaf in enumerate(leaves) if len(leaf[0]) >= 20 and not leaf[2] & PAYLOAD]
     chosen = [plain[i] for i in suspects([leaves[index][0] for index in plain])]

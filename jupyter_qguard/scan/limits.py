@@ -10,8 +10,8 @@ class Limits:
     """What one scan may spend. Spent budgets become ``Unchecked(over_budget=True)``, never a silent pass.
 
     depth: JSON levels walked below the root · nesting: carriers inside carriers · members: archive members
-    and PDF streams per scan · inflated_bytes: bytes that decompression and decoding may yield per scan ·
-    candidates: encoded runs tried per scan.
+    and PDF streams per scan · inflated_bytes: bytes that decompression and decoding may yield per scan
+    (less for small contents, see ``Budget.of``) · candidates: encoded runs tried per scan.
     """
 
     depth: int = 128

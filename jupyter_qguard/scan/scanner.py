@@ -81,7 +81,7 @@ def scan_bytes(
     if decoded is not None:
         return scan_text(decoded[0], name=name, engine=engine, key=key, limits=limits, codec=decoded[1])
     problem = "This .ipynb is not text at all." if name.lower().endswith(".ipynb") else None
-    budget = Budget.of(limits)
+    budget = Budget.of(limits, len(data))
     leaves = [leaf for text, _ in texts(data, budget) for leaf in text_leaves(text)]
     unchecked = [Unchecked(None, reason, over_budget=over) for reason, over in budget.notes]
     return Scan(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import pytest
 
 from jupyter_qguard.scan.limits import Limits
-from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook
+from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook, scan_text
 from tests.unit.scan import scan_support as support
 from tests.unit.scan.test_scanner import KEY, clean, code, look, notebook
 
@@ -232,3 +232,13 @@ def test_encodings_of_notebooks(codec: str) -> None:
     assert (scan.kind, len(scan.findings)) == ("notebook", 1)
     done = scan.redact([0])
     assert done.content.decode(codec) == text.replace(token, done.markers[0])
+
+
+def test_a_few_kilobytes_that_unpack_to_very_much_are_unchecked() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(40 << 20), 9), 9)
+    assert len(bomb) < 4096
+    for scan in (
+        scan_bytes(bomb, name="a.gz", engine=support.FakeEngine()),
+        scan_text(base64.b64encode(bomb).decode(), engine=support.FakeEngine()),
+    ):
+        assert [part.over_budget for part in scan.unchecked] == [True]
