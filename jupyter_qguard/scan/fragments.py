@@ -8,7 +8,7 @@ its parent and how its offsets map back, so that whatever is found can be cut ou
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -198,23 +198,37 @@ def locate(text: str, offset: int) -> tuple[int, int]:
     return line, offset - (text.rfind("\n", 0, offset) + 1) + 1
 
 
-def leaf_edits(leaf: Leaf, start: int, end: int, replacement: str) -> list[Edit]:
+Bounds = list[tuple[int, int, int]]
+"""(end, begin, index) of each string of a joined list in the leaf's text, in order."""
+
+
+def bounds_of(leaf: Leaf) -> Bounds:
+    """Return where the strings of a leaf's list stand; empty where the leaf is one string."""
+    if leaf[4] is None:
+        return []
+    values, joint = leaf[4]
+    out: Bounds = []
+    at = 0
+    for i, value in enumerate(values):
+        if isinstance(value, str):
+            out.append((at + len(value), at, i))
+            at += len(value) + len(joint)
+    return out
+
+
+def leaf_edits(leaf: Leaf, start: int, end: int, replacement: str, bounds: Bounds) -> list[Edit]:
     """Return the edits of single strings that replace [start, end) of a leaf's text.
 
     In a joined list the replacement goes where the range begins; the rest of the range is cut from
     the strings that follow. Joints that belong to no string (the line ends of a traceback) stay.
+    ``bounds`` are the leaf's: many edits of one long list would else each go through all of it.
     """
     link, flags, parts = leaf[1], leaf[2], leaf[4]
     if parts is None:
         return [Edit(path_of(link), bool(flags & KEY), start, end, replacement)]
-    values, joint = parts
     out: list[Edit] = []
-    at = 0
-    for i, value in enumerate(values):
-        if not isinstance(value, str):
-            continue
-        begin, stop = at, at + len(value)
-        at = stop + len(joint)
+    for n in range(bisect_left(bounds, (start, -1, -1)), len(bounds)):
+        stop, begin, i = bounds[n]
         if begin >= end and (out or end > start):
             break
         low, high = max(start, begin), min(end, stop)

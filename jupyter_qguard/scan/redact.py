@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jupyter_qguard.scan.finding import Rule
-from jupyter_qguard.scan.fragments import CODE, KEY, PLAIN_MARKER, Edit, Leaf, Unit, leaf_edits
+from jupyter_qguard.scan.fragments import CODE, KEY, PLAIN_MARKER, Edit, Leaf, Unit, bounds_of, leaf_edits
 from jupyter_qguard.scan.redact_code import apply, choose_forms
 
 WINDOW = 8
@@ -310,5 +310,6 @@ def redact_leaf(leaf: Leaf, root: Unit, cuts: Sequence[Cut], python: bool) -> Le
             widened = [(low, high) for low, high, new in replacements if "\n" not in new and "REDACTED" in new]
     else:
         replacements = [(p.low, p.high, _text(p, plain)) for p in pieces]
-    edits = [e for low, high, new in replacements for e in leaf_edits(leaf, low, high, new)]
+    bounds = bounds_of(leaf)
+    edits = [e for low, high, new in replacements for e in leaf_edits(leaf, low, high, new, bounds)]
     return LeafRedaction(replacements, edits, apply(text, replacements), widened, text)

@@ -12,7 +12,8 @@ import re
 import threading
 import tokenize
 import warnings
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 
 Replacement = tuple[int, int, str]
 """(start, end, text): replace [start, end) by text."""
@@ -32,6 +33,8 @@ _PYTHON_CELLS = (
     "debug",
 )
 _PROSE_CELLS = ("html", "HTML", "markdown", "latex", "svg", "SVG", "writefile", "file")
+_FEW = 32
+"""Spans of one cell up to which each is tried in place; beyond, its tokens decide."""
 _lock = threading.Lock()
 
 
@@ -111,12 +114,7 @@ def choose_forms(
         return [
             (start, end, bare if prose or in_quotes(text, start) else quoted) for start, end, bare, quoted in spans
         ], False
-    chosen: list[Replacement] = []
-    for start, end, bare, quoted in spans:
-        form = bare
-        if bare != quoted and not parses(text[:start] + bare + text[end:]):
-            form = quoted
-        chosen.append((start, end, form))
+    chosen = _forms(text, spans)
     if parses(apply(text, chosen)):
         return chosen, False
     for attempt in (_strings, _statements):
@@ -125,6 +123,23 @@ def choose_forms(
             return wider, True
     comment = "\n".join(f"# {line}" for line in apply(text, chosen).split("\n"))
     return [(0, len(text), comment)], True
+
+
+def _forms(text: str, spans: Sequence[tuple[int, int, str, str]]) -> list[Replacement]:
+    """Return each span with its likely form, without parsing the cell once for each of very many spans."""
+    chosen = [(start, end, bare) for start, end, bare, _ in spans]
+    if len(spans) > 1 and parses(apply(text, chosen)):
+        return chosen
+    if len(spans) <= _FEW:
+        return [
+            (start, end, bare if bare == quoted or parses(text[:start] + bare + text[end:]) else quoted)
+            for start, end, bare, quoted in spans
+        ]
+    tokens = _tokens(text, (tokenize.STRING, tokenize.COMMENT)) or []
+    return [
+        (start, end, bare if any(a < start and end <= b for a, b in _touched(tokens, start, end)) else quoted)
+        for start, end, bare, quoted in spans
+    ]
 
 
 def apply(text: str, replacements: Sequence[Replacement]) -> str:
@@ -140,6 +155,20 @@ def apply(text: str, replacements: Sequence[Replacement]) -> str:
 
 def _strings(text: str, spans: Sequence[tuple[int, int, str, str]]) -> list[Replacement] | None:
     """Replace every string token that a span touches by the quoted marker."""
+    tokens = _tokens(text, (tokenize.STRING,))
+    if tokens is None:
+        return None
+    out: list[Replacement] = []
+    for start, end, _bare, quoted in spans:
+        touched = _touched(tokens, start, end)
+        low = min([start, *(t[0] for t in touched)])
+        high = max([end, *(t[1] for t in touched)])
+        _merge(out, low, high, quoted)
+    return out
+
+
+def _tokens(text: str, kinds: Collection[int]) -> list[tuple[int, int]] | None:
+    """Return the [start, end) of all tokens of some ``kinds``, in order; None if that cannot be told."""
     source = text if _compiles(text) else _without_magics(text)
     if source is not text and source.count("\n") != text.count("\n"):
         return None
@@ -147,18 +176,18 @@ def _strings(text: str, spans: Sequence[tuple[int, int, str, str]]) -> list[Repl
     tokens: list[tuple[int, int]] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.STRING:
+            if token.type in kinds:
                 (row, column), (end_row, end_column) = token.start, token.end
                 tokens.append((starts[row - 1] + column, starts[end_row - 1] + end_column))
     except (tokenize.TokenError, SyntaxError, IndexError):
         return None
-    out: list[Replacement] = []
-    for start, end, _bare, quoted in spans:
-        touched = [t for t in tokens if t[0] < end and start < t[1]]
-        low = min([start, *(t[0] for t in touched)])
-        high = max([end, *(t[1] for t in touched)])
-        _merge(out, low, high, quoted)
-    return out
+    return tokens
+
+
+def _touched(tokens: Sequence[tuple[int, int]], start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Return those of sorted, separate ``tokens`` that overlap [start, end)."""
+    first = bisect_right(tokens, start, key=lambda token: token[1])
+    return tokens[first : bisect_left(tokens, end, key=lambda token: token[0])]
 
 
 def _statements(text: str, spans: Sequence[tuple[int, int, str, str]]) -> list[Replacement] | None:

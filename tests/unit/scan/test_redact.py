@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_qguard.errors import RedactionError
+from jupyter_qguard.scan import redact_code
 from jupyter_qguard.scan.redact_code import parses
 from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook, scan_text
 from tests.unit.scan import scan_support as support
@@ -254,3 +255,24 @@ def test_opaque_files_are_never_rewritten() -> None:
     assert (scan.kind, finding.cut, finding.content) == ("opaque", False, "opaque")
     with pytest.raises(RedactionError):
         scan.redact([0])
+
+
+def test_very_many_secrets_of_one_cell_cost_few_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    real = redact_code._compiles
+    monkeypatch.setattr(redact_code, "_compiles", lambda text: parsed.append(1) or real(text))
+    forms = {'x = "{}"\n': 0, "x = {}\n": 1, "# {}\n": 0, "f({}, '{}')\n": 1}
+    source = "".join(form.replace("{}", support.hex_token().replace("-", "_")) for form in [*forms] * 40)
+    spans = [
+        (m.start(), m.end(), "[REDACTED:test-token:00000000]", '"[REDACTED:test-token:00000000]"')
+        for m in re.finditer(r"QGT_[0-9a-f]{40}", source)
+    ]
+    replacements, wider = redact_code.choose_forms(source, spans, python=True)
+    new = redact_code.apply(source, replacements)
+    assert len(spans) == 200
+    assert not wider
+    assert len(parsed) < 20
+    marker = "[REDACTED:test-token:00000000]"
+    assert new == "".join(
+        [f'x = "{marker}"\n', f'x = "{marker}"\n', f"# {marker}\n", f"f(\"{marker}\", '{marker}')\n"] * 40
+    )
