@@ -26,6 +26,7 @@ from jupyter_qguard.messages import (
     describe_redaction,
     describe_refusal,
     describe_unchecked,
+    describe_unkept,
     finding_rows,
     unchecked_rows,
 )
@@ -155,23 +156,9 @@ class Guard:
                 return Judgement(Action.ALLOW, mode, content)
             self._off_recorded = False
             return self._decide(scan(), content, request, policy)
-        except (KeepError, ConfigError) as error:
-            return Judgement(
-                Action.BLOCK, mode, content, refused=True, code=error.code, message=error.message, hint=error.hint
-            )
-        except LedgerError as error:
-            if on_failure == "warn":
-                return self._pass_unchecked(content, request, mode, error.message)
-            return Judgement(
-                Action.BLOCK,
-                mode,
-                content,
-                refused=True,
-                status=503,
-                code=error.code,
-                message=error.message,
-                hint=error.hint,
-            )
+        except (KeepError, ConfigError, LedgerError) as error:
+            refusal = Judgement(Action.BLOCK, mode, content, refused=True, code=error.code, hint=error.hint)
+            return replace(refusal, message=error.message, status=503 if isinstance(error, LedgerError) else 422)
         except RedactionError:  # something was found: on_failure = "warn" must not let that through
             return failed(content, mode)
         except Exception:  # whatever it is, its text may quote the content: refuse with a fixed one
@@ -183,8 +170,16 @@ class Guard:
         """Record, once, that the policy has switched the guard off meanwhile: a bypass without a record is none."""
         if not self._off_recorded:
             note = "the guard is switched off; nothing is judged until it is on again"
-            self.ledger.append(self.event(request, "opaque", Action.ALLOW, "off", None, policy.digest, note=note))
+            self._record(self.event(request, "opaque", Action.ALLOW, "off", None, policy.digest, note=note), policy)
             self._off_recorded = True
+
+    def _record(self, event: Event, policy: Policy) -> None:
+        """Record a decision. With ``on_failure = "warn"`` it is carried out without a record, too; it is never undone."""
+        try:
+            self.ledger.append(event)
+        except LedgerError:
+            if policy.on_failure != "warn":
+                raise
 
     def _pass_unchecked(self, content: Any, request: Request, mode: Mode, reason: str) -> Judgement:
         """Let content through because the floor says ``on_failure = "warn"``; say so in the record if it can be."""
@@ -212,10 +207,10 @@ class Guard:
             self.ledger.count(request.door, str(action))
             return base
         if decision.mode == "observe" or action is Action.WARN:
-            self.ledger.append(self.event(request, scan.kind, action, decision.mode, decision, policy.digest))
+            self._record(self.event(request, scan.kind, action, decision.mode, decision, policy.digest), policy)
             return base
         if action >= Action.HOLD:
-            self.ledger.append(self.event(request, scan.kind, action, decision.mode, decision, policy.digest))
+            self._record(self.event(request, scan.kind, action, decision.mode, decision, policy.digest), policy)
             return self._refuse(base, request.door, scan, decision)
         return self._redact(scan, base, request, decision, policy)
 
@@ -231,10 +226,13 @@ class Guard:
     def _redact(self, scan: Scan, base: Judgement, request: Request, decision: Decision, policy: Policy) -> Judgement:
         chosen = [number for number, item in enumerate(decision.judged) if item.action is Action.REDACT]
         redaction = scan.redact(chosen)
-        kept, not_kept = self._keep(redaction, request)
-        # The record comes before the write: a clean copy without a record is a lie, a record without a write is not.
-        self.ledger.append(self.event(request, scan.kind, Action.REDACT, decision.mode, decision, policy.digest))
         taken = [decision.judged[number] for number in chosen]
+        try:
+            kept, not_kept = self._keep(redaction, request)
+        except KeepError as error:
+            raise KeepError(describe_unkept(request.door, taken, error.message), error.hint) from None
+        # The record comes before the write: a clean copy without a record is a lie, a record without a write is not.
+        self._record(self.event(request, scan.kind, Action.REDACT, decision.mode, decision, policy.digest), policy)
         return replace(
             base,
             content=redaction.content,

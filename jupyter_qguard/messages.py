@@ -75,6 +75,11 @@ def describe_redaction(door: Door, judged: Sequence[Judged], *, kept: bool, not_
     return line
 
 
+def describe_unkept(door: Door, judged: Sequence[Judged], reason: str) -> str:
+    """Return the message where what was found can be kept nowhere, so that it must not be taken out."""
+    return f"{_NOT_DONE[door]}: {count(len(judged), 'secret')} found ({_listing(judged)}). {reason}"
+
+
 def describe_refusal(door: Door, judged: Sequence[Judged], *, problem: str | None, held: bool) -> tuple[str, str]:
     """Return message and hint for content that policy stops."""
     reason = _listing(judged)

@@ -105,10 +105,6 @@ class KeptStore:
                 used = True
         return tuple(sentences)
 
-    def conflicts(self, root: Path) -> bool:
-        """Return whether kept values would lie inside the notebook tree ``root``, where a client could fetch them."""
-        return self.folder.resolve().is_relative_to(root.resolve())
-
     def keep(self, items: Sequence[KeptItem]) -> tuple[str, ...]:
         """Keep values, all or none, durable on return; return the id of each, in order.
 

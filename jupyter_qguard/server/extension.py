@@ -40,11 +40,6 @@ def _refusal(reason: str) -> str:
     )
 
 
-def gate_of(app: Any) -> Any:
-    """Return the gate of a server application; None before it was linked."""
-    return _gates.get(app)
-
-
 def _link_jupyter_server_extension(app: Any) -> None:
     """Put the guarded class in place of the configured contents manager, before the server makes one."""
     with _or_exit():

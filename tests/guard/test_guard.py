@@ -128,6 +128,8 @@ def test_nowhere_to_keep_refuses_and_changes_nothing(make):
     judgement = guard.check_notebook(notebook, Request("save", "a.ipynb", sole_copy=True))
     assert judgement.refused
     assert judgement.code == "keep"
+    assert judgement.message.startswith("Not saved: 1 secret found (cell 1, line 1: dwave-token). There is nowhere")
+    assert judgement.hint == "Nothing was changed."
     assert judgement.content is notebook
     assert guard.ledger.events == []
 
@@ -168,9 +170,18 @@ def test_on_a_hub_nothing_is_kept_and_it_is_said(make):
 def test_a_ledger_that_fails_follows_on_failure(make, failure, refused):
     guard = make(system=f'version = 1\non_failure = "{failure}"\n')
     guard.ledger.broken = True
-    judgement = guard.check_notebook(book(f't = "{token()}"'), Request("save", "a.ipynb"))
+    plant = token()
+    judgement = guard.check_notebook(book(f't = "{plant}"'), Request("save", "a.ipynb"))
     assert judgement.refused is refused
     assert judgement.status == (503 if refused else 422)
+    assert refused or plant not in json.dumps(judgement.content), "what was found is taken out, recorded or not"
+
+
+def test_a_block_that_cannot_be_recorded_stays_one(make):
+    guard = make(system='version = 1\non_failure = "warn"\n[content]\nsource = "block"\n')
+    guard.ledger.broken = True
+    judgement = guard.check_notebook(book(f't = "{token()}"'), Request("save", "a.ipynb"))
+    assert (judgement.refused, judgement.code) == (True, "blocked")
 
 
 @pytest.mark.parametrize(("failure", "refused"), [("refuse", True), ("warn", False)])

@@ -27,11 +27,6 @@ VALUE = r"""[^\s"'`<>(){}\[\],;&|\\]{8,400}"""
 """A value of unknown shape."""
 
 
-def span_of(match: re.Match[str]) -> str:
-    """Return the text to hide."""
-    return match["span"]
-
-
 def strong(match: re.Match[str]) -> bool:
     """Accept a value of unknown shape: no placeholder, 8 or more characters, a digit or much entropy."""
     return strong_value(match["span"])
@@ -61,12 +56,6 @@ def strong_value(value: str, minimum: int = 8) -> bool:
 def mixed_random(match: re.Match[str]) -> bool:
     """Accept upper, lower and digit together, without runs or counting."""
     return mixed(match["span"]) and looks_random(match["span"])
-
-
-def with_digit(match: re.Match[str]) -> bool:
-    """Accept random hex that is neither binary nor decimal only."""
-    value = match["span"]
-    return looks_random(value) and any(c.isalpha() for c in value) and any(c.isdigit() for c in value)
 
 
 def both(first: Accept, second: Accept) -> Accept:

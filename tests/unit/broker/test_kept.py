@@ -360,16 +360,6 @@ def test_a_killed_process_leaves_what_it_promised(tmp_path: Path) -> None:
     assert not list(store.folder.glob("*.tmp"))
 
 
-def test_conflicts_with_a_notebook_tree(tmp_path: Path) -> None:
-    store = KeptStore(tmp_path / "home" / "data", {})
-    assert store.conflicts(tmp_path)
-    assert store.conflicts(tmp_path / "home" / "x" / "..")
-    assert store.conflicts(tmp_path / "home" / "data")
-    assert store.conflicts(tmp_path / "home" / "data" / "kept")
-    assert not store.conflicts(tmp_path / "home" / "data" / "ledger")
-    assert not store.conflicts(tmp_path / "home" / "dat")
-
-
 def test_nothing_heavy_is_imported_before_the_first_use() -> None:
     code = (
         "import sys, pathlib, jupyter_qguard.broker.kept as k; k.KeptStore(pathlib.Path('x'), {}).list();"
