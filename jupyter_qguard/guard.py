@@ -174,7 +174,7 @@ class Guard:
             self._off_recorded = True
 
     def _record(self, event: Event, policy: Policy) -> None:
-        """Record a decision. With ``on_failure = "warn"`` it is carried out without a record, too; it is never undone."""
+        """Record a decision. With ``on_failure = "warn"`` one that cannot be recorded is carried out all the same."""
         try:
             self.ledger.append(event)
         except LedgerError:
