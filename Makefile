@@ -42,7 +42,7 @@ $(VENV)/.lab: $(VENV)/bin/python pyproject.toml $(PY_SOURCES) $(TS_SOURCES)
 lab: $(VENV)/.lab
 	$(BIN)/python docs/demo/make_demo.py $(DEMO)
 	@echo "Demo folder: $(DEMO). Save demo.ipynb and look at the notice. Stop with Ctrl-C; remove the folder to begin anew."
-	cd $(DEMO) && exec $(BIN)/jupyter lab --LabApp.news_url=None --LabApp.default_url=/lab/tree/demo.ipynb \
+	cd $(DEMO) && JUPYTERLAB_SETTINGS_DIR=.lab-settings exec $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/demo.ipynb \
 	    $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 # --- checking it -----------------------------------------------------------------------------------

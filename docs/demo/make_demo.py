@@ -97,6 +97,10 @@ def main(folder: Path) -> None:
     target = folder / "demo.ipynb"
     if not target.exists():
         target.write_text(json.dumps(notebook(), indent=1) + "\n", encoding="utf-8")
+    # JupyterLab's question about its news would lie over the notice that the demo is about.
+    settings = folder / ".lab-settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('{"fetchNews": "false"}\n', encoding="utf-8")
     policy = folder / "qguard.toml"
     if not policy.exists():
         shutil.copyfile(HERE / "qguard.toml", policy)

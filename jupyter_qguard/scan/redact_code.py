@@ -36,6 +36,8 @@ _PROSE_CELLS = ("html", "HTML", "markdown", "latex", "svg", "SVG", "writefile", 
 _FEW = 32
 """Spans of one cell up to which each is tried in place; beyond, its tokens decide."""
 _lock = threading.Lock()
+MOST_PARSED = 200_000
+"""Characters of a cell. A longer one is not parsed (that takes seconds and 400 times its size): quotes decide."""
 
 
 def parses(text: str) -> bool:
@@ -105,7 +107,7 @@ def choose_forms(
     ``spans`` are (start, end, bare, quoted), sorted and apart. The second value tells whether more than
     the spans had to change (a string literal replaced, a statement turned into a comment).
     """
-    if not (python and parses(text)):
+    if not (python and len(text) <= MOST_PARSED and parses(text)):
         prose = (
             text.lstrip().startswith("%%")
             and text.lstrip()[2:].split()[:1]

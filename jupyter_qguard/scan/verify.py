@@ -9,7 +9,7 @@ from jupyter_qguard.scan.carriers import expand
 from jupyter_qguard.scan.fragments import CODE, KEY, Leaf
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.redact import MARKER, Echoes, LeafRedaction, core_windows, windows_of
-from jupyter_qguard.scan.redact_code import parses
+from jupyter_qguard.scan.redact_code import MOST_PARSED, parses
 
 _HINT = "Nothing was written. Please report this: it is a fault of the redaction."
 
@@ -37,7 +37,8 @@ def check_leaf(leaf: Leaf, done: LeafRedaction, cores: Iterable[str], python: bo
     for text in [new, *(unit.text for unit in expansion.units)]:
         if next(core_windows(MARKER.sub("\0", text), windows), None) is not None:
             raise _fail("part of a secret is left")
-    if python and leaf[2] & CODE and not leaf[2] & KEY and parses(old) and not parses(new):
+    is_code = python and leaf[2] & CODE and not leaf[2] & KEY and len(old) <= MOST_PARSED
+    if is_code and parses(old) and not parses(new):
         raise _fail("code no longer parses")
 
 

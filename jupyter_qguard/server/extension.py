@@ -91,6 +91,11 @@ def _load_jupyter_server_extension(app: Any) -> None:
         refusal.install_error_shape()
         log_filter.install(app.log)
         self_test.prove(app.contents_manager, gate)
+        if gate.guard.key is None:
+            gate.close(
+                "The folder for kept values and the record cannot be written: a save that would take a secret out is "
+                "refused. Free the disk or set QGUARD_DATA_DIR to a folder of yours."
+            )
         for problem in gate.all_problems:
             app.log.warning("jupyter-qguard: %s", problem)
         app.log.info("jupyter-qguard %s: %s", __version__, gate.status())

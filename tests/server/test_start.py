@@ -65,6 +65,9 @@ def test_without_a_data_folder_nothing_is_lost_and_nothing_leaks(tmp_path: Path,
     server = Server(tmp_path, env={"QGUARD_DATA_DIR": str(tmp_path / "file" / "qguard")})
     try:
         server.wait()
+        health = server.call("GET", "qguard/api/health").json
+        assert health["status"] == "degraded"
+        assert "QGUARD_DATA_DIR" in health["problems"][0]
         server.save("clean.ipynb", notebook(code_cell("1"))).ok()
         reply = server.save("dirty.ipynb", with_secret(plant))
         assert reply.status in (422, 503)

@@ -276,3 +276,16 @@ def test_very_many_secrets_of_one_cell_cost_few_parses(monkeypatch: pytest.Monke
     assert new == "".join(
         [f'x = "{marker}"\n', f'x = "{marker}"\n', f"# {marker}\n", f"f(\"{marker}\", '{marker}')\n"] * 40
     )
+
+
+def test_a_very_long_cell_is_cut_by_its_quotes_without_being_parsed() -> None:
+    """Parsing a cell of megabytes takes seconds and hundreds of megabytes; a save must not."""
+    from jupyter_qguard.scan.redact_code import MOST_PARSED, choose_forms, parses
+
+    filler = "x = 1\n" * (MOST_PARSED // 6)
+    for line, form in (('k = "HERE"\n', "B"), ("k = HERE\n", '"B"'), ("# HERE\n", "B")):
+        text = line + filler
+        at = text.index("HERE")
+        chosen, wider = choose_forms(text, [(at, at + 4, "B", '"B"')], python=True)
+        assert (chosen, wider) == ([(at, at + 4, form)], False)
+        assert parses(line.replace("HERE", form))
