@@ -39,10 +39,11 @@ class Literal:
         return "".join(text[piece.start : piece.end] for piece in self.pieces)
 
 
-def literals(text: str, start: int, limit: int = LIMIT, *, comments: bool) -> Iterator[Literal]:
+def literals(text: str, start: int, limit: int = LIMIT, *, comments: bool, deepest: int = LIMIT) -> Iterator[Literal]:
     """Yield the string literals of the call whose opening bracket ends at ``start``.
 
-    ``comments`` True reads comments as code: for calls that are commented out.
+    ``comments`` True reads comments as code: for calls that are commented out. ``deepest``: how many brackets deep
+    to read, outside a keyword argument.
     """
     stop = min(len(text), start + limit)
     depth, argument, name = 1, 0, None
@@ -76,6 +77,8 @@ def literals(text: str, start: int, limit: int = LIMIT, *, comments: bool) -> It
             current = None
         if kind == "open":
             depth += 1
+            if depth > deepest and name is None:
+                break
         elif kind == "close":
             depth -= 1
         elif kind == "comma" and depth == 1:
@@ -147,11 +150,12 @@ class CallDetector:
             # Calls inside calls are read again: only so far that a long chain of them stays linear.
             nested = nested + 1 if call.start() < clear else 0
             limit = LIMIT if nested < 4 else 200
+            deepest = LIMIT if nested < 32 else 3
             clear = max(clear, call.end() + limit)
             seen: set[tuple[int, int]] = set()
             commented = text.find("#", call.end(), call.end() + limit) >= 0
             for comments in (False, True) if commented else (False,):
-                for literal in literals(text, call.end(), limit, comments=comments):
+                for literal in literals(text, call.end(), limit, comments=comments, deepest=deepest):
                     yield from self._judge(text, literal, positions, seen)
 
     def _judge(

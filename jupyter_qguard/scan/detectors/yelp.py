@@ -139,6 +139,9 @@ DIGEST_NAME = (
 """A name before a quoted value that says it is a digest or an id."""
 
 
+_WHOLE_RUNS, _PART = 8, 512
+
+
 @dataclass(frozen=True, slots=True)
 class PluginDetector:
     """One plug-in behind our interface."""
@@ -159,13 +162,21 @@ class PluginDetector:
 
     def near(self, text: str, ends: Sequence[int]) -> Iterator[Match]:
         """Yield what the plug-in finds on the lines that hold ``ends``."""
+        run = run_end = tried = 0
         for start, stop in self._lines(text, ends):
             for _, first, last in self.find(self.name, text[start:stop]):
                 first, last = start + first, start + last
+                judged = last
                 if self.extend:
-                    more = _extension(self.extend).match(text, last)
-                    last = more.end() if more else last
-                if last > first and self.keep(text[first:last]) and not self._excused(text, first, last):
+                    # Many beginnings in one run reach to its end, all of them: that is looked for once, and after
+                    # a few of them the first part of the others must do, else this takes quadratic time.
+                    if not tried or not run <= last <= run_end:
+                        more = _extension(self.extend).match(text, last)
+                        run, run_end, tried = last, more.end() if more else last, 0
+                    tried += 1
+                    judged = run_end if tried <= _WHOLE_RUNS else min(run_end, last + _PART)
+                    last = run_end
+                if last > first and self.keep(text[first:judged]) and not self._excused(text, first, last):
                     span = Span(first, last)
                     yield Match(span, (span,))
 

@@ -46,6 +46,8 @@ HOSTILE += [
     "sk-",
     "a1",
     "save_account(",
+    'save_account("a",',
+    "ghp_",
     "QiskitRuntimeService(\n",
     "=",
     "\\",
