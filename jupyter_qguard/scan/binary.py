@@ -6,19 +6,20 @@ are reported, so that nothing passes silently. Not read: encrypted members, text
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import re
-import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jupyter_qguard.scan.decode import decode_text
 from jupyter_qguard.scan.images import side_data, starts_like_one
 from jupyter_qguard.scan.limits import Limits
+
+if TYPE_CHECKING:  # imported where an archive is met: most runs meet none, and they take a tenth of a start
+    import bz2
+    import lzma
 
 _MAGIC = (
     (b"PK\x03\x04", "zip"),
@@ -140,6 +141,9 @@ def raw(data: bytes) -> Iterator[tuple[str, bool]]:
 
 
 def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:
+    import lzma
+    import zipfile
+
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = archive.infolist()
@@ -168,6 +172,8 @@ def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:
 
 
 def _tar(data: bytes, budget: Budget) -> Iterator[bytes]:
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for info in archive:
@@ -214,14 +220,20 @@ def _gzip(data: bytes, budget: Budget) -> Iterator[bytes]:
 
 
 def _bz2(data: bytes, budget: Budget) -> Iterator[bytes]:
+    import bz2
+
     yield from _stdlib(bz2.BZ2Decompressor(), data, budget)
 
 
 def _xz(data: bytes, budget: Budget) -> Iterator[bytes]:
+    import lzma
+
     yield from _stdlib(lzma.LZMADecompressor(memlimit=256 << 20), data, budget)
 
 
 def _stdlib(inflater: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes, budget: Budget) -> Iterator[bytes]:
+    import lzma
+
     try:
         body = inflater.decompress(data, budget.inflated + 1)
     except (OSError, lzma.LZMAError, EOFError, ValueError):

@@ -9,10 +9,10 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import hyperscan
+from hyperscan._version import __version__ as hyperscan_version
 
 _MAGIC = b"qguard-patterns-1\n"
 
@@ -122,7 +122,7 @@ def _key(anchors: tuple[str, ...]) -> str:
 
 @cache
 def _machine() -> tuple[str, ...]:
-    return version("hyperscan"), platform.machine(), _cpu()
+    return hyperscan_version, platform.machine(), _cpu()
 
 
 def _cpu() -> str:
