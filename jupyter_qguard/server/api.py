@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import responses
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -35,7 +36,8 @@ class QGuardHandler(APIHandler):
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if not isinstance(error, Refusal):
             message = error.log_message if isinstance(error, web.HTTPError) else None
-            error = Refusal(status_code, message or "This request could not be answered.", code=f"http-{status_code}")
+            message = message or f"This request could not be answered: {responses.get(status_code, 'unknown error')}."
+            error = Refusal(status_code, message, code=f"http-{status_code}")
         write_refusal(self, error)
 
     def answer(self, body: Any) -> None:

@@ -172,7 +172,7 @@ class Server:
 
 
 def forms(text: str) -> list[bytes]:
-    """Return a text as it may stand in a file: plain, UTF-16, base64 at each of its three alignments, reversed hex."""
+    """Return a text as it may stand in a file: plain, UTF-16, base64 at each of its three alignments."""
     data = text.encode()
     encoded = []
     for shift in range(3):

@@ -134,6 +134,25 @@ def test_a_scanner_broken_from_the_start_stops_the_server(tmp_path: Path) -> Non
     assert "QGUARD_MODE=off" in log
 
 
+def test_where_nothing_can_be_kept_or_recorded_only_clean_work_is_saved(tmp_path: Path, plant: str) -> None:
+    """A read-only home: the folder for the key, kept values and the record cannot be made."""
+    (tmp_path / "in-the-way").write_text("a file")
+    server = Server(tmp_path, env={"QGUARD_DATA_DIR": str(tmp_path / "in-the-way" / "qguard")}).wait()
+    try:
+        server.save("a.ipynb", notebook(code_cell("1"))).ok()
+        reply = server.save("a.ipynb", with_secret(plant))
+        assert (reply.status, reply.json["code"]) == (422, "keep")
+        assert reply.json["message"].startswith("Not saved: ")
+        assert "cell 1, line 1: aws-access-key-id" in reply.json["message"]
+        stream = {"output_type": "stream", "name": "stdout", "text": plant}
+        reply = server.save("a.ipynb", notebook(code_cell("1", [stream])))
+        assert (reply.status, reply.json["code"]) == (503, "ledger")
+        assert json.loads((server.root / "a.ipynb").read_text())["cells"][0]["source"] == ["1"]
+    finally:
+        server.stop()
+    assert server.where(plant) == []
+
+
 @pytest.mark.parametrize("kind", ["throw", "hang"])
 def test_on_failure_warn_lets_through_and_says_so(tmp_path: Path, plant: str, kind: str) -> None:
     """Only the user's or the system's file can ask for this; the guard is then shown as degraded."""
