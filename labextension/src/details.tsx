@@ -4,7 +4,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { happened, place, recovery, statusLabel, statusMeaning } from './model';
+import { statusLabel, statusMeaning } from './model';
+import { happened, place, recovery } from './words';
 import type { IDecision, IFinding, IHealth } from './model';
 
 /** The command that tries every door. */

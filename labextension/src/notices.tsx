@@ -9,14 +9,14 @@ import * as React from 'react';
 
 import { getDecisions } from './api';
 import { Why } from './details';
+import { parseOutcome } from './model';
 import {
   isRefusal,
   NoticeMemory,
-  parseOutcome,
   redactedNotice,
   refusedNotice,
   taken
-} from './model';
+} from './words';
 import type { IDecision, IFinding } from './model';
 
 /** Milliseconds for which a redaction's notice stays; it can be read later in the notification centre. */

@@ -1,19 +1,21 @@
 import {
-  happened,
-  isRefusal,
-  NoticeMemory,
   parseDecisions,
   parseHealth,
   parseOutcome,
+  statusLabel,
+  statusMeaning,
+  unreachable
+} from '../model';
+import {
+  happened,
+  isRefusal,
+  NoticeMemory,
   place,
   recovery,
   redactedNotice,
   refusedNotice,
-  statusLabel,
-  statusMeaning,
-  taken,
-  unreachable
-} from '../model';
+  taken
+} from '../words';
 import { finding, row, trans } from './fake';
 
 describe('health', () => {
