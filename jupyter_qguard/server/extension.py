@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from traitlets import TraitError
+
 from jupyter_qguard import __version__
 from jupyter_qguard.errors import QGuardError
 
@@ -28,7 +30,7 @@ def _or_exit() -> Iterator[None]:
         raise SystemExit(_refusal(error.sentence())) from None
     except Exception as error:
         # No notebook has been touched yet; still only those texts that cannot hold anything but names and paths.
-        why = f": {error}" if isinstance(error, (ImportError, OSError)) else ""
+        why = f": {error}" if isinstance(error, (ImportError, OSError, TraitError)) else ""
         raise SystemExit(_refusal(f"it could not be set up ({type(error).__name__}{why}).")) from error
 
 

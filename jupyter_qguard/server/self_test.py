@@ -202,7 +202,8 @@ class _Canary:
 
     async def _restore(self, folder: Path) -> None:
         path = f"{folder.name}/a.ipynb"
-        (folder / "a.ipynb").write_text("{}", encoding="utf-8")
+        clean = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # stores of models read it as one
+        (folder / "a.ipynb").write_text(json.dumps(clean), encoding="utf-8")
         await ready(self._manager.create_checkpoint(path))
         saved = next(file for file in self._root.rglob("a-checkpoint*") if file.is_file())
         self._plant(saved)

@@ -128,6 +128,30 @@ def test_checkpoints_kept_elsewhere_are_proven_and_left_alone(tmp_path: Path, pl
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("manager", "store"), [("async-large", "AsyncGenericFileCheckpoints"), ("large", "GenericFileCheckpoints")]
+)
+def test_checkpoints_kept_as_models_are_proven(tmp_path: Path, plant: str, manager: str, store: str) -> None:
+    kind = f"--ServerApp.contents_manager_class={MANAGERS[manager]}"
+    module = "jupyter_server.services.contents.filecheckpoints"
+    server = Server(tmp_path, kind, f"--ContentsManager.checkpoints_class={module}.{store}").wait()
+    try:
+        assert server.call("GET", "qguard/api/health").json["status"] == "guarding"
+        (server.root / "a.ipynb").write_text(json.dumps(with_secret(plant)))
+        server.contents("POST", "a.ipynb", suffix="/checkpoints").ok()
+        (server.root / "a.ipynb").unlink()
+    finally:
+        server.stop()
+    assert server.where(plant) == []
+
+
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    code, log = Server(tmp_path, "--QGuardGate.lanes=many").ended()
+    assert code != 0
+    assert "lanes" in log
+    assert "refuses to start" in log
+
+
 def test_a_store_of_checkpoints_that_keeps_nothing_is_unproven(tmp_path: Path, plant: str) -> None:
     module = tmp_path / "no_checkpoints"
     module.mkdir()
