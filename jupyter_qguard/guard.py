@@ -10,7 +10,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +18,10 @@ from jupyter_qguard import __version__, paths, settings
 from jupyter_qguard.broker import installation
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.errors import ConfigError, KeepError, LedgerError, RedactionError
+from jupyter_qguard.judgement import Judgement, Request, failed
 from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.ledger.ledger import Ledger
 from jupyter_qguard.messages import (
-    SCAN_FAILED,
-    SCAN_FAILED_HINT,
     describe_redaction,
     describe_refusal,
     describe_unchecked,
@@ -36,56 +35,8 @@ from jupyter_qguard.scan.rules import ALL as RULES
 from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
 from jupyter_qguard.settings import Policies, Policy
 
+__all__ = ["Guard", "Judgement", "Request", "build", "failed", "kept_items", "on_hub"]
 _MARKER_ID = re.compile(r"([0-9a-f]{8})\]?$")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Who wants to move what through which door.
-
-    ``path`` is relative to the server's or repository's root. ``sole_copy``: the only copy is being
-    replaced (save, rename, restore, ``--in-place``), so a value taken out of a source is kept first.
-    """
-
-    door: Door
-    path: str
-    sole_copy: bool = False
-    who: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the guard says. ``content`` is the very object passed in when nothing was changed."""
-
-    action: Action
-    mode: Mode
-    content: Any
-    changed: bool = False
-    refused: bool = False
-    status: int = 422
-    code: str = ""
-    message: str = ""
-    hint: str = ""
-    findings: list[dict[str, Any]] = field(default_factory=list)
-    unchecked: list[dict[str, Any]] = field(default_factory=list)
-    kept: tuple[str, ...] = ()
-    not_kept: bool = False
-    problem: str | None = None
-    decision: Decision | None = None
-
-
-def failed(content: Any, mode: Mode = "enforce") -> Judgement:
-    """Return the refusal with fixed text that every unexpected failure and timeout gets."""
-    return Judgement(
-        Action.BLOCK,
-        mode,
-        content,
-        refused=True,
-        status=503,
-        code="scan-failed",
-        message=SCAN_FAILED,
-        hint=SCAN_FAILED_HINT,
-    )
 
 
 class Record(Protocol):

@@ -1,0 +1,58 @@
+"""What goes into the guard and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_qguard.messages import SCAN_FAILED, SCAN_FAILED_HINT
+from jupyter_qguard.policy.model import Action, Decision, Door, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants to move what through which door.
+
+    ``path`` is relative to the server's or repository's root. ``sole_copy``: the only copy is being
+    replaced (save, rename, restore, ``--in-place``), so a value taken out of a source is kept first.
+    """
+
+    door: Door
+    path: str
+    sole_copy: bool = False
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the guard says. ``content`` is the very object passed in when nothing was changed."""
+
+    action: Action
+    mode: Mode
+    content: Any
+    changed: bool = False
+    refused: bool = False
+    status: int = 422
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    unchecked: list[dict[str, Any]] = field(default_factory=list)
+    kept: tuple[str, ...] = ()
+    not_kept: bool = False
+    problem: str | None = None
+    decision: Decision | None = None
+
+
+def failed(content: Any, mode: Mode = "enforce") -> Judgement:
+    """Return the refusal with fixed text that every unexpected failure and timeout gets."""
+    return Judgement(
+        Action.BLOCK,
+        mode,
+        content,
+        refused=True,
+        status=503,
+        code="scan-failed",
+        message=SCAN_FAILED,
+        hint=SCAN_FAILED_HINT,
+    )
