@@ -32,12 +32,6 @@ class InputError(QGuardError):
     code = "input"
 
 
-class ScanError(QGuardError):
-    """The scanner could not finish; callers must refuse, not pass."""
-
-    code = "scan"
-
-
 class RedactionError(QGuardError):
     """A redaction failed its own check afterwards; nothing may be written."""
 

@@ -131,10 +131,11 @@ def data_folder(env: Mapping[str, str], root: Path) -> Iterator[Found]:
             )
     if root != folder and folder.resolve().is_relative_to(root.resolve()):
         found = True
+        # A home folder that is served as it is has it in a hidden place that the guard does not serve.
         yield Found(
-            "mend",
+            "mend" if (root / ".git").exists() else "note",
             "data folder",
-            f"{shown(folder)} lies inside this project, where a commit or a client could take it along.",
+            f"{shown(folder)} lies inside this folder, where a commit or a client could take it along.",
             "Set QGUARD_DATA_DIR to a folder outside, or run elsewhere.",
         )
     if not found:

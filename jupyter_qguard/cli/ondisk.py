@@ -39,7 +39,7 @@ def on_disk(env: Mapping[str, str], root: Path) -> Iterator[Found]:
             "mend",
             "on disk",
             f"{len(open_ones)} of them hold secrets ({looked}): {_names(open_ones)}",
-            "Each is redacted at its next save; now: qguard redact --in-place FILE, and replace the secrets.",
+            "A notebook is redacted at its next save; now: qguard redact --in-place FILE, and replace the secrets.",
         )
     if checkpoints:
         yield Found(

@@ -192,7 +192,7 @@ def test_a_read_only_folder_is_no_reason_to_lose_anything(default_server: Server
     place = default_server.root / folder
     place.mkdir()
     (place / "a.ipynb").symlink_to("/dev/full")
-    body = {"type": "file", "format": "text", "content": "x" * 100_000}
+    body = {"type": "notebook", "content": with_secret(plant)}
     reply = default_server.contents("PUT", f"{folder}/a.ipynb", body)
     assert reply.status >= 400
     assert plant not in reply.body.decode()

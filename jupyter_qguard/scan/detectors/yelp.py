@@ -134,7 +134,7 @@ def by_entropy(name: str, line: str) -> Pairs:
 _HASHED = r"(?i)hash|digest|sha-?\d|checksum|md5"
 DIGEST_NAME = (
     r"(?i)(?:hash\w*|digest|sha-?\d{0,3}|checksum|md5|commit\w*|revision|rev|[a-z_]*id|uuid|etag|nonce|qpy|next_?token"
-    r"|authorship_tag|provenance)[\"']?\]?\s{0,4}(?:[:=]{1,2}|[,(])\s{0,4}[br]?[\"']\Z"
+    r"|authorship_tag|provenance|integrity)[\"']?\]?\s{0,4}(?:[:=]{1,2}|[,(])\s{0,4}[br]?[\"']\Z"
 )
 """A name before a quoted value that says it is a digest or an id."""
 

@@ -116,7 +116,7 @@ DETECTORS = (
         keep=no_placeholder,
         unless=DIGEST_NAME,
         true=("x = '⟦<n60>⟧'",),
-        false=("x = 'hello world'", "x = '<n12>'", "nextToken = '<n44>'"),
+        false=("x = 'hello world'", "x = '<n12>'", "nextToken = '<n44>'", '"integrity": "sha512-<n86>=="'),
     ),
     plugin(
         "high_entropy_strings.HexHighEntropyString",

@@ -148,7 +148,7 @@ def test_the_log_filter_takes_quotations_out() -> None:
         ("Bad JSON: %r", (TEXT,), None),
         ("Error while saving file: %s %s", ("a.ipynb", error), info),
         ("Pre-save hook %s failed on %s", ("hook", "a.ipynb"), info),
-        (f"400 GET /x: Unreadable Notebook: /root/a.ipynb NotJSONError({TEXT!r})", (), None),
+        (f"400 GET /x: Unreadable Notebook: /srv/a.ipynb NotJSONError({TEXT!r})", (), None),
     ]
     for message, arguments, exc_info in records:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, message, arguments, exc_info)
