@@ -86,6 +86,20 @@ def test_a_data_folder_that_others_may_read_is_told_with_the_command(qguard: Run
     assert b"chmod go-rwx" in done.stdout
 
 
+@pytest.mark.parametrize(("repository", "level", "code"), [(True, "mend", 1), (False, "note", 0)])
+def test_a_data_folder_below_is_to_be_mended_where_a_commit_could_take_it_along(
+    qguard: Run, work: Path, enabled: Path, repository: bool, level: str, code: int
+) -> None:
+    """A home folder that is served as it is holds the data folder too, in a hidden place: nothing to mend."""
+    if repository:
+        (work / ".git").mkdir()
+    (work / ".data").mkdir(mode=0o700)
+    done = qguard("doctor", extra={"QGUARD_DATA_DIR": str(work / ".data")})
+    text = done.stdout.decode()
+    assert re.search(rf"^{level} +data folder: .*lies inside this folder", text, re.MULTILINE), text
+    assert done.returncode == code, text
+
+
 def test_nowhere_to_keep_and_nowhere_to_record(qguard: Run, home: Path, enabled: Path) -> None:
     (home / "file").write_text("")
     done = qguard("doctor", extra={"QGUARD_DATA_DIR": str(home / "file")})
