@@ -121,7 +121,9 @@ def is_placeholder(value: str, *, minimum: int = 1) -> bool:
         return False
     boundary = _SPLIT if any(character.isdigit() for character in value) else _CAMEL
     words = [word.lower() for word in boundary.split(value) if word]
-    return any(word in _STRONG for word in words) or all(word in _WORDS for word in words)
+    # A hump of two or three letters comes about by chance in random text; as the first word ("myToken") it does not.
+    telling = words if boundary is _SPLIT else [word for at, word in enumerate(words) if at == 0 or len(word) > 3]
+    return any(word in _STRONG for word in telling) or all(word in _WORDS for word in words)
 
 
 def mixed(value: str) -> bool:

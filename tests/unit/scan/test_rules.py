@@ -8,6 +8,7 @@ from jupyter_qguard.scan import rules
 from jupyter_qguard.scan.detectors import all_detectors
 from jupyter_qguard.scan.detectors._samples import render
 from jupyter_qguard.scan.engine import Engine
+from jupyter_qguard.scan.placeholders import is_placeholder
 
 ENGINE = Engine(all_detectors())
 NUMBERED = [pytest.param(d, id=f"{i}-{d.rule.id}") for i, d in enumerate(all_detectors())]
@@ -63,3 +64,12 @@ def test_the_documented_rules_are_the_real_ones():
 
     page = Path(__file__).parents[3] / "docs" / "rules.md"
     assert page.read_text(encoding="utf-8") == rules.markdown()
+
+
+@pytest.mark.parametrize(
+    ("value", "stand_in"),
+    [("myToken", True), ("MyApiKey", True), ("insertTokenHere", True), ("your-key", True), ("qEnCniMyPz", False)],
+)
+def test_a_short_word_counts_in_camel_case_only_where_it_comes_first(value, stand_in):
+    """Random letters hold a hump such as ``My`` once in a few thousand times."""
+    assert is_placeholder(value) is stand_in
