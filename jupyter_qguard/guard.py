@@ -93,7 +93,7 @@ class Guard:
             if policy.on_failure == "warn":
                 return self._pass_unchecked(content, request, policy.mode, "the scan ran out of time")
             return failed(content, policy.mode)
-        except Exception:
+        except Exception:  # no policy to ask: refuse
             return failed(content)
 
     def _judge(self, scan: Callable[[], Scan], content: Any, request: Request) -> Judgement:

@@ -12,7 +12,7 @@ from collections import Counter
 
 _RUN = re.compile(r"(.)\1{7}", re.S)
 _SEQUENCES = ("0123456789", "1234567890", "9876543210", "abcdefghij", "abcdefghijklm", "fedcba9876")
-_WORDS = frozenset(
+_STRONG = frozenset(
     [
         "your",
         "my",
@@ -28,29 +28,14 @@ _WORDS = frozenset(
         "redacted",
         "replace",
         "changeme",
-        "change",
         "todo",
         "dummy",
         "sample",
-        "secret",
-        "token",
-        "password",
-        "passwd",
-        "pass",
-        "key",
-        "apikey",
-        "api",
         "fill",
         "removed",
         "hidden",
         "masked",
-        "none",
-        "null",
-        "true",
-        "false",
         "undefined",
-        "valid",
-        "goes",
         "votre",
     ]
 )
@@ -75,7 +60,7 @@ _WEAK = frozenset(
     ]
 )
 """Words that a real pass phrase may hold: they count only when every word of the value is one."""
-_STRONG = _WORDS - _WEAK
+_WORDS = _STRONG | _WEAK
 _SPLIT = re.compile(r"[\W_]+")
 _CAMEL = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 """Camel case is split only where no digit stands: in random text it means nothing."""

@@ -191,7 +191,7 @@ def _choose() -> tuple[Any, str | None]:
     try:
         import keyring
         from keyring.backends.chainer import ChainerBackend
-    except Exception:
+    except Exception:  # back ends are other people's code, run while it is imported
         return None, "the package 'keyring' cannot be loaded"
     try:
         chosen: Any = keyring.get_keyring()
@@ -205,7 +205,7 @@ def _choose() -> tuple[Any, str | None]:
                 return candidate, None
             reason = refused
         return None, reason
-    except Exception:
+    except Exception:  # one that fails here is not used; the sealed file is
         return None, "it failed when asked which store it uses"
 
 
@@ -243,7 +243,7 @@ def _locked(keyring: Any, module: str) -> str | None:
                 dbus.SessionBus().get_object(keyring.bus_name, keyring.object_path), "org.kde.KWallet"
             )
             opened = bool(wallet.isOpen(wallet.networkWallet()))
-        except Exception:
+        except Exception:  # D-Bus errors of any kind; unsure means not used
             return "the wallet service does not say whether it is open"
         return None if opened else "the wallet is closed, and opening it would open a prompt"
     return None
@@ -255,7 +255,7 @@ def _round_trip(keyring: Any) -> str | None:
         keyring.set_password(PROBE_SERVICE, name, value)
         same = keyring.get_password(PROBE_SERVICE, name) == value
         keyring.delete_password(PROBE_SERVICE, name)
-    except Exception:
+    except Exception:  # what it says may quote what it was given
         return "it refused a probe value"
     return None if same else "it did not give a probe value back"
 

@@ -37,7 +37,7 @@ class SealedFile:
     def why_not(self) -> str | None:
         try:
             import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401  (can it be loaded at all?)
-        except Exception:  # a broken build raises more than ImportError (its Rust part panics)
+        except Exception:  # a broken build raises more than ImportError
             return "the package 'cryptography' cannot be loaded"
         try:
             files.private_folder(self._folder)
@@ -107,7 +107,7 @@ def _cipher(key: bytes):  # type: ignore[no-untyped-def]
     """Return the cipher; imported here, since it costs tens of milliseconds that no start-up should pay."""
     try:
         from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-    except Exception:
+    except Exception:  # as above: refuse to take a value out that cannot be sealed
         raise KeepError(
             "The sealed file cannot be used: the package 'cryptography' cannot be loaded.", "Install it anew."
         ) from None

@@ -116,7 +116,7 @@ async def receive(manager: Any, up: Any, model: dict[str, Any], path: str) -> An
     try:
         chunk = _checked(model)
         folder = _folder(manager, path)
-    except Exception:
+    except Exception:  # a chunk that is wrong ends its upload, whatever was wrong; the error goes on its way
         uploads.drop(key)
         raise
     upload = uploads.take(key, chunk, folder)
