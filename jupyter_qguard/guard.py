@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from jupyter_qguard import __version__, paths, settings
+from jupyter_qguard import paths, settings
 from jupyter_qguard.broker import installation
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.errors import ConfigError, KeepError, LedgerError, RedactionError
-from jupyter_qguard.judgement import Judgement, Request, failed
+from jupyter_qguard.judgement import Judgement, Request, failed, record_of
 from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.ledger.ledger import Ledger
 from jupyter_qguard.messages import (
@@ -29,7 +29,7 @@ from jupyter_qguard.messages import (
     finding_rows,
     unchecked_rows,
 )
-from jupyter_qguard.policy.decide import decide
+from jupyter_qguard.policy.decide import decide, stop_what_cannot_be_cut
 from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKind, Mode, OnFailure
 from jupyter_qguard.scan.rules import ALL as RULES
 from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
@@ -86,6 +86,20 @@ class Guard:
         """Judge the bytes of a file of any kind; a notebook comes back with bytes spliced."""
         return self._judge(lambda: scan_bytes(data, name=request.path, key=self.key), data, request)
 
+    def check_rendered(self, content: str | bytes, name: str, request: Request) -> Judgement:
+        """Judge what an exporter made of a notebook: text or bytes, ``name`` with its own suffix (``a.html``).
+
+        A secret in it is judged as one in an output and cut out of text in place; where nothing can be cut out (PDF,
+        zip, image text) the export is refused. ``request.path`` is the notebook's. Never raises for content.
+        """
+
+        def scan() -> Scan:
+            if isinstance(content, str):
+                return scan_text(content, name=name, key=self.key)
+            return scan_bytes(content, name=name, key=self.key)
+
+        return self._judge(scan, content, request, rendered=True)
+
     def out_of_time(self, content: Any, request: Request) -> Judgement:
         """Return the judgement on content whose scan did not come back within the caller's wall-clock limit."""
         try:
@@ -96,7 +110,7 @@ class Guard:
         except Exception:  # no policy to ask: refuse
             return failed(content)
 
-    def _judge(self, scan: Callable[[], Scan], content: Any, request: Request) -> Judgement:
+    def _judge(self, scan: Callable[[], Scan], content: Any, request: Request, *, rendered: bool = False) -> Judgement:
         mode: Mode = "enforce"
         on_failure: OnFailure = "refuse"
         try:
@@ -106,7 +120,7 @@ class Guard:
                 self._record_off(request, policy)
                 return Judgement(Action.ALLOW, mode, content)
             self._off_recorded = False
-            return self._decide(scan(), content, request, policy)
+            return self._decide(scan(), content, request, policy, rendered=rendered)
         except (KeepError, ConfigError, LedgerError) as error:
             refusal = Judgement(Action.BLOCK, mode, content, refused=True, code=error.code, hint=error.hint)
             return replace(refusal, message=error.message, status=503 if isinstance(error, LedgerError) else 422)
@@ -140,9 +154,15 @@ class Guard:
             Action.WARN, mode, content, code="unchecked", message=f"Not checked: {reason} (on_failure = warn)."
         )
 
-    def _decide(self, scan: Scan, content: Any, request: Request, policy: Policy) -> Judgement:
-        context = Context(request.door, request.path, scan.kind)
-        decision = decide(scan.findings, scan.unchecked, context, policy)
+    def decide(self, scan: Scan, context: Context, policy: Policy) -> Decision:
+        """Return what policy says of a scan; every way of judging (doors, shell, exports) comes through here."""
+        return decide(scan.findings, scan.unchecked, context, policy)
+
+    def _decide(self, scan: Scan, content: Any, request: Request, policy: Policy, *, rendered: bool) -> Judgement:
+        context = Context(request.door, request.path, "notebook" if rendered else scan.kind)
+        decision = self.decide(scan, context, policy)
+        if scan.kind == "opaque" and decision.action is Action.REDACT:
+            decision = stop_what_cannot_be_cut(decision)
         action = decision.action
         rows, missed = finding_rows(decision.judged), unchecked_rows(decision.unchecked)
         base = Judgement(
@@ -215,40 +235,8 @@ class Guard:
         *,
         note: str = "",
     ) -> Event:
-        """Return the record of one decision: places and rules, never text. ``decision`` None: nothing was judged."""
-        rows = []
-        for item in decision.judged if decision else ():
-            finding = item.finding
-            rows.append(
-                {
-                    "rule": finding.rule.id,
-                    "action": str(item.action),
-                    "cell_index": finding.address.cell_index,
-                    "cell_id": finding.address.cell_id,
-                    "field": finding.address.field,
-                    "line": finding.line,
-                    "column": finding.column,
-                    "id8": finding.fingerprint[:8],
-                    "cut": finding.cut,
-                }
-            )
-        return Event(
-            time=stamp(self._clock()),
-            door=request.door,
-            path=request.path,
-            action=str(action),
-            mode=mode,
-            kind=kind,
-            findings=rows,
-            unchecked=[
-                {"field": part.field, "reason": part.reason, "action": str(verdict), "over_budget": part.over_budget}
-                for part, verdict in (decision.unchecked if decision else ())
-            ],
-            policy_digest=policy_digest,
-            version=__version__,
-            who=request.who,
-            note=note,
-        )
+        """Return the record of one decision (:func:`jupyter_qguard.judgement.record_of`), stamped now."""
+        return record_of(request, kind, action, mode, decision, policy_digest, time=stamp(self._clock()), note=note)
 
 
 def kept_items(removed: Sequence[Removed], path: str) -> list[KeptItem]:

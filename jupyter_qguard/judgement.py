@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_qguard import __version__
+from jupyter_qguard.ledger.event import Event
 from jupyter_qguard.messages import SCAN_FAILED, SCAN_FAILED_HINT
-from jupyter_qguard.policy.model import Action, Decision, Door, Mode
+from jupyter_qguard.policy.model import Action, Decision, Door, FileKind, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +57,53 @@ def failed(content: Any, mode: Mode = "enforce") -> Judgement:
         code="scan-failed",
         message=SCAN_FAILED,
         hint=SCAN_FAILED_HINT,
+    )
+
+
+def record_of(
+    request: Request,
+    kind: FileKind,
+    action: Action,
+    mode: Mode,
+    decision: Decision | None,
+    policy_digest: str,
+    *,
+    time: str,
+    note: str = "",
+) -> Event:
+    """Return the record of one decision: places and rules, never text. ``decision`` None: nothing was judged.
+
+    ``time`` as :func:`jupyter_qguard.ledger.event.stamp` gives it.
+    """
+    rows = [
+        {
+            "rule": item.finding.rule.id,
+            "action": str(item.action),
+            "cell_index": item.finding.address.cell_index,
+            "cell_id": item.finding.address.cell_id,
+            "field": item.finding.address.field,
+            "line": item.finding.line,
+            "column": item.finding.column,
+            "id8": item.finding.fingerprint[:8],
+            "cut": item.finding.cut,
+        }
+        for item in (decision.judged if decision else ())
+    ]
+    missed = [
+        {"field": part.field, "reason": part.reason, "action": str(verdict), "over_budget": part.over_budget}
+        for part, verdict in (decision.unchecked if decision else ())
+    ]
+    return Event(
+        time=time,
+        door=request.door,
+        path=request.path,
+        action=str(action),
+        mode=mode,
+        kind=kind,
+        findings=rows,
+        unchecked=missed,
+        policy_digest=policy_digest,
+        version=__version__,
+        who=request.who,
+        note=note,
     )

@@ -16,7 +16,6 @@ from jupyter_qguard.guard import Guard, Request, kept_items
 from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.ledger.ledger import Ledger
 from jupyter_qguard.messages import describe_redaction, finding_rows, unchecked_rows
-from jupyter_qguard.policy.decide import decide
 from jupyter_qguard.policy.model import Action, Context, Decision
 from jupyter_qguard.scan.scanner import Redaction, Scan, scan_bytes
 from jupyter_qguard.settings import Policy
@@ -67,7 +66,7 @@ def look(guard: Guard, data: bytes, path: str) -> Look:
     """Judge bytes as door ``commit``. ``path`` is relative to the guard's root. Raises what the scanner raises."""
     policy = guard.policies.effective(path)
     scan = scan_bytes(data, name=path, key=guard.key)
-    return Look(scan, decide(scan.findings, scan.unchecked, Context("commit", path, scan.kind), policy), policy)
+    return Look(scan, guard.decide(scan, Context("commit", path, scan.kind), policy), policy)
 
 
 def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool) -> Cut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jupyter_qguard.policy.model import Action, Context, Decision, Judged
 from jupyter_qguard.scan.finding import Finding, Unchecked
@@ -71,3 +72,12 @@ def _special(finding: Finding, ctx: Context) -> Special:
     if not finding.cut:
         return "cannot be cut out"
     return "notebook that is none" if ctx.path.lower().endswith(".ipynb") else ""
+
+
+def stop_what_cannot_be_cut(decision: Decision) -> Decision:
+    """Return the decision where ``redact`` was asked of something that nothing can be cut out of: ``block``."""
+    judged = tuple(
+        Judged(item.finding, Action.BLOCK, item.because) if item.action is Action.REDACT else item
+        for item in decision.judged
+    )
+    return replace(decision, action=Action.BLOCK, judged=judged)

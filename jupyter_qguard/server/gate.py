@@ -25,6 +25,10 @@ Form = Literal["notebook", "text", "bytes"]
 _RECORD_SECONDS = 15.0
 """Wall-clock limit for recording that a scan ran out of time; longer than the ledger itself ever waits."""
 WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoint", "restore")
+"""The doors through which content reaches the disk."""
+LEAVING_DOORS: tuple[Door, ...] = ()
+"""The doors through which content leaves the server."""
+DOORS: tuple[Door, ...] = (*WRITING_DOORS, *LEAVING_DOORS)
 """The doors that this version stands at; `GET qguard/api/health` reports each."""
 
 
@@ -58,7 +62,7 @@ class QGuardGate(LoggingConfigurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.worker = Worker(lanes=self.lanes)
-        self.doors: dict[str, bool] = dict.fromkeys(WRITING_DOORS, False)
+        self.doors: dict[str, bool] = dict.fromkeys(DOORS, False)
         self.problems: list[str] = []
         self.private: Path | None = None
         self.swapped = True

@@ -1,0 +1,42 @@
+"""What an exporter made of a notebook is judged like an output: cut where text can be cut, else refused."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from jupyter_qguard.guard import Request
+from jupyter_qguard.policy.model import Action
+from tests.guard.test_guard import make, token  # noqa: F401  (a fixture)
+
+EXPORT = Request(door="export", path="lab/a.ipynb")
+
+
+def test_clean_html_is_the_very_object(make):  # noqa: F811
+    page = "<html><body>hello</body></html>"
+    assert make().check_rendered(page, "a.html", EXPORT).content is page
+
+
+def test_a_secret_in_html_is_cut_and_recorded_under_the_notebook(make):  # noqa: F811
+    guard, secret = make(), token()
+    page = f"<html><body><pre>dwave {secret}</pre></body></html>"
+    verdict = guard.check_rendered(page, "a.html", EXPORT)
+    assert verdict.changed
+    assert not verdict.refused
+    assert secret not in verdict.content
+    assert verdict.content.endswith("</pre></body></html>")
+    assert [(event.path, event.door, event.action) for event in guard.ledger.events] == [
+        ("lab/a.ipynb", "export", "redact")
+    ]
+
+
+def test_a_secret_that_cannot_be_cut_out_refuses_the_export(make):  # noqa: F811
+    guard, secret = make(), token()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside.txt", f"token = {secret}\n")
+    verdict = guard.check_rendered(packed.getvalue(), "a.zip", EXPORT)
+    assert verdict.refused
+    assert verdict.status == 422
+    assert verdict.action is Action.BLOCK
+    assert secret not in verdict.message + verdict.hint
