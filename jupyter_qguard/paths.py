@@ -25,7 +25,7 @@ def data_dir(env: Mapping[str, str]) -> Path:
     """Return the folder for the key, kept values and the ledger: ``QGUARD_DATA_DIR`` or ``<jupyter data>/qguard``."""
     if env.get("QGUARD_DATA_DIR"):
         return Path(env["QGUARD_DATA_DIR"]).absolute()
-    return _jupyter_data_dir(env) / "qguard"
+    return jupyter_data_dir(env) / "qguard"
 
 
 def cache_dir(env: Mapping[str, str]) -> Path:
@@ -77,7 +77,8 @@ def config_dirs(env: Mapping[str, str]) -> tuple[Path, ...]:
     return (user_config_dir(env), *system_config_dirs(env))
 
 
-def _jupyter_data_dir(env: Mapping[str, str]) -> Path:
+def jupyter_data_dir(env: Mapping[str, str]) -> Path:
+    """Return Jupyter's own data folder (``JUPYTER_DATA_DIR`` or the platform's)."""
     if env.get("JUPYTER_DATA_DIR"):
         return Path(env["JUPYTER_DATA_DIR"]).absolute()
     if sys.platform == "darwin":

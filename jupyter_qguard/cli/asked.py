@@ -17,7 +17,7 @@ from jupyter_qguard.ledger.event import Event, stamp
 from jupyter_qguard.ledger.ledger import Ledger
 from jupyter_qguard.messages import describe_redaction, finding_rows, unchecked_rows
 from jupyter_qguard.policy.model import Action, Context, Decision
-from jupyter_qguard.scan.scanner import Redaction, Scan, scan_bytes
+from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes
 from jupyter_qguard.settings import Policy
 
 
@@ -55,11 +55,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a redaction gave: the new bytes, the ids of values kept, and the line that says what was done."""
+    """What a redaction gave: the new bytes, the ids of values kept, the line that says what was done, what went."""
 
     content: bytes
     kept: tuple[str, ...]
     message: str
+    removed: tuple[Removed, ...] = ()
 
 
 def look(guard: Guard, data: bytes, path: str) -> Look:
@@ -69,10 +70,11 @@ def look(guard: Guard, data: bytes, path: str) -> Look:
     return Look(scan, guard.decide(scan, Context("commit", path, scan.kind), policy), policy)
 
 
-def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool) -> Cut:
+def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool, note: str = "") -> Cut:
     """Cut the chosen findings out; keep first what would be lost, then record, then hand the bytes back.
 
     ``record`` False: the record is made where it can be (a git filter must not fail for a read-only home).
+    ``note`` goes into the record.
     Raises KeepError, LedgerError and RedactionError: then nothing must be written.
     """
     redaction = seen.scan.redact(chosen)
@@ -80,13 +82,23 @@ def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record
     decision = replace(seen.decision, action=Action.REDACT)
     with contextlib.nullcontext() if record else contextlib.suppress(LedgerError):
         guard.ledger.append(
-            guard.event(request, seen.scan.kind, Action.REDACT, decision.mode, decision, seen.policy.digest)
+            guard.event(request, seen.scan.kind, Action.REDACT, decision.mode, decision, seen.policy.digest, note=note)
         )
     taken = [decision.judged[number] for number in chosen]
     if not isinstance(redaction.content, bytes):
         raise TypeError("bytes went in, so bytes come out")
     message = describe_redaction(request.door, taken, kept=bool(kept), not_kept=False)
-    return Cut(redaction.content, kept, message)
+    return Cut(redaction.content, kept, message, redaction.removed)
+
+
+def keep_all(guard: Guard, seen: Look, chosen: list[int], request: Request) -> tuple[str, ...]:
+    """Keep the chosen values of a file that is about to be deleted; return their ids. Raises KeepError.
+
+    What stands where nothing can be cut out (an archive) cannot be kept: its file goes only where it is a mere copy.
+    """
+    if seen.scan.kind == "opaque" or not chosen or guard.keeper is None:
+        return ()
+    return _keep(guard, seen, seen.scan.redact(chosen), request)
 
 
 def bypass(ledger: Ledger, report: Report) -> None:

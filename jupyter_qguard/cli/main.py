@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "redact": "Write copies of files with their secrets cut out.",
     "rules": "List or show what can be found.",
     "scan": "Judge files and folders; change nothing.",
+    "scrub": "Find old copies with secrets in them; clean them with --yes.",
     "why": "Say what was taken out, when, by which rule, and where else it stands.",
 }
 

@@ -46,7 +46,7 @@ def on_disk(env: Mapping[str, str], root: Path) -> Iterator[Found]:
             "mend",
             "on disk",
             f"{len(checkpoints)} old checkpoints hold secrets: {_names(checkpoints)}",
-            "Delete them, or: qguard redact --in-place FILE",
+            "qguard scrub shows what it would do about them; qguard scrub --yes does it.",
         )
     if not open_ones and not checkpoints:
         yield Found("ok", "on disk", f"{looked} below this folder, none with a secret")
