@@ -11,11 +11,11 @@ ENTRY = """\
   hooks:
     - id: qguard
       name: qguard (no credentials in what is committed)
-      entry: qguard scan --
+      entry: qguard scan --index --
       language: system
       require_serial: true
 """
-"""The hook gets the names of the files to judge; pre-commit has put the staged content in place by then."""
+"""``--index``: the hook gets names, and where the git filter is set up a file and what is staged of it differ."""
 
 _HOOK = re.compile(r"^\s*-?\s*id:\s*['\"]?(?:jupyter-)?qguard(?:-[a-z-]+)?['\"]?\s*(?:#.*)?$", re.MULTILINE)
 _REPOS = re.compile(r"^repos[ \t]*:[ \t]*(?P<rest>[^\n]*)$", re.MULTILINE)
@@ -75,5 +75,5 @@ def _ended(body: str) -> str:
 def _by_hand() -> InputError:
     return InputError(
         "The list `repos` in .pre-commit-config.yaml is written in a way that cannot be extended safely.",
-        "Add the hook by hand: id qguard, entry `qguard scan --`, language system, require_serial true.",
+        "Add the hook by hand: id qguard, entry `qguard scan --index --`, language system, require_serial true.",
     )

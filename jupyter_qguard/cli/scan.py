@@ -11,7 +11,7 @@ import click
 
 from jupyter_qguard.cli import exits
 from jupyter_qguard.cli.files import STDIN, read_stdin, select
-from jupyter_qguard.cli.judge import Judge, unjudged
+from jupyter_qguard.cli.judge import Judge
 from jupyter_qguard.cli.names import shown
 from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
 
@@ -32,6 +32,7 @@ from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the report to FILE.")
 @click.option("--policy", "policy_file", type=click.Path(), metavar="FILE", help="Use FILE as the project's policy.")
 @click.option("--staged", is_flag=True, help="Judge what git's index will commit, not the work tree.")
+@click.option("--index", is_flag=True, help="Judge PATHs as git's index holds them, changed or not (for hooks).")
 @click.option("--path", "named", metavar="PATH", help="Judge stdin as the file PATH (for policy and kind).")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), metavar="N", help="Worker processes. [default: by CPUs]")
 def command(
@@ -42,6 +43,7 @@ def command(
     output: str | None,
     policy_file: str | None,
     staged: bool,
+    index: bool,
     named: str | None,
     jobs: int | None,
 ) -> int:
@@ -53,9 +55,9 @@ def command(
     """
     began = time.perf_counter()
     judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None)
-    if named is not None and (staged or STDIN not in paths):
+    if named is not None and (staged or index or STDIN not in paths):
         raise exits.UsageError("--path names what comes from stdin.", "Use it with -.")
-    report = _staged(judge, paths) if staged else _named(judge, paths, named, jobs)
+    report = _from_index(judge, paths, staged, index) if staged or index else _named(judge, paths, named, jobs)
     report.fail_on = fail_on
     report.number()
     report.seconds = time.perf_counter() - began
@@ -93,26 +95,12 @@ def _named(judge: Judge, paths: tuple[str, ...], named: str | None, jobs: int | 
     return report
 
 
-def _staged(judge: Judge, paths: tuple[str, ...]) -> Report:
-    from jupyter_qguard.cli import gitindex
+def _from_index(judge: Judge, paths: tuple[str, ...], staged: bool, index: bool) -> Report:
+    if staged and index:
+        raise exits.UsageError("--staged and --index exclude one another.", "Use one of them.")
+    from jupyter_qguard.cli import scanindex
 
-    if STDIN in paths:
-        raise exits.UsageError("--staged reads git's index, so - (stdin) cannot go with it.")
-    top = gitindex.toplevel(judge.cwd)
-    entries = gitindex.staged(judge.cwd, paths)
-    report = Report([])
-    for entry in entries:
-        if entry.conflict:
-            problem = "it has an unresolved merge conflict. Resolve it and stage it again."
-            report.files.append(unjudged(shown(entry.path), problem))
-        elif not entry.readable:
-            report.skipped.append((shown(entry.path), "a link or submodule"))
-    readable = [entry for entry in entries if entry.readable and not entry.conflict]
-    for entry, data in gitindex.contents(top, readable):
-        report.files.append(judge.report(data, shown(entry.path), shown(entry.path), top))
-    if not entries:
-        report.notes.append("Nothing is staged there.")
-    return report
+    return scanindex.staged(judge, paths) if staged else scanindex.indexed(judge, paths)
 
 
 def _write(report: Report, form: str, output: str | None, explain: bool) -> None:

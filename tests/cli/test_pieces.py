@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_qguard.cli import exits, files, gitindex, names, output, report_text
+from jupyter_qguard.cli import exits, files, gitcall, gitindex, names, output, report_text
 from jupyter_qguard.cli.report import FileReport, Report, to_json
 from jupyter_qguard.errors import InputError
 
@@ -249,7 +249,8 @@ def test_the_index_is_read_not_the_work_tree(work: Path, git: Callable[..., str]
     entries = gitindex.staged(work, [])
     assert [entry.path for entry in entries if not entry.readable] == ["link"]
     readable = [entry for entry in entries if entry.readable]
-    got = {entry.path: data for entry, data in gitindex.contents(gitindex.toplevel(work), readable)}
+    objects = gitindex.contents(gitcall.toplevel(work), [entry.blob for entry in readable])
+    got = {entry.path: data for entry, (_, data) in zip(readable, objects, strict=True)}
     assert got == {odd: b"staged too", "sub/changed.txt": b"staged"}
     assert [entry.path for entry in gitindex.staged(work / "sub", ["."])] == ["sub/changed.txt"]
     assert [entry.path for entry in gitindex.staged(work / "sub", [])] == [entry.path for entry in entries]
@@ -258,5 +259,5 @@ def test_the_index_is_read_not_the_work_tree(work: Path, git: Callable[..., str]
 
 def test_outside_a_repository_the_index_is_a_clear_error(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(work.parent))
-    with pytest.raises(InputError, match="could not list what is staged"):
-        gitindex.toplevel(work)
+    with pytest.raises(InputError, match="no git repository"):
+        gitcall.toplevel(work)
