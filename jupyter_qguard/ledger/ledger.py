@@ -8,12 +8,26 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
+from jupyter_qguard.ledger.chain import Chain
 from jupyter_qguard.ledger.event import Event, stamp
-from jupyter_qguard.ledger.store import CountKey, Entry, Query, Store, Unsuitable, busy, instead, open_store, unwritable
+from jupyter_qguard.ledger.store import (
+    CountKey,
+    Entry,
+    Found,
+    Query,
+    Reading,
+    Store,
+    Unsuitable,
+    busy,
+    instead,
+    open_store,
+    unwritable,
+)
 
 FOLDER = "ledger"
 BUSY_SECONDS = 5.0
@@ -134,12 +148,21 @@ class Ledger:
         ``since`` (inclusive) and ``until`` (exclusive) are texts as ``stamp()`` writes them, or their beginnings
         (``2027-01-31``). No ledger yet = no events. Raises ``LedgerError`` where it cannot be read.
         """
-        return [event for _, event in self.numbered(Query(path, marker, since, until, limit))]
+        return [found.event for found in self.numbered(Query(path, marker, since, until, limit))]
 
-    def numbered(self, query: Query) -> list[tuple[int, Event]]:
-        """Return (sequence number, event), newest first. Raises ``LedgerError``."""
+    def numbered(self, query: Query) -> list[Found]:
+        """Return sequence number, hash and event, newest first. Raises ``LedgerError``."""
         with self._held():
             return list(self._the_store().find(query))
+
+    def tree(self) -> Chain | None:
+        """Return where the chain stands, without reading the ledger; None without one. Raises ``LedgerError``."""
+        with self._held():
+            return self._the_store().tree()
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Open the whole ledger as it stands now, to be read once; appending goes on. Raises ``LedgerError``."""
+        return self._the_store().read()
 
     def counts(self) -> dict[CountKey, int]:
         """Return counted decisions by (day, door, action), those still in memory included. Raises ``LedgerError``."""

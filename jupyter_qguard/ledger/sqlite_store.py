@@ -14,22 +14,25 @@ from typing import Any
 
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
+from jupyter_qguard.ledger import sqlite_schema
+from jupyter_qguard.ledger.chain import Chain
 from jupyter_qguard.ledger.event import Event
-from jupyter_qguard.ledger.store import CountKey, Entry, Query, Unsuitable, busy, damaged, unreadable, unwritable
+from jupyter_qguard.ledger.store import (
+    CountKey,
+    Entry,
+    Found,
+    Query,
+    Reading,
+    Row,
+    Unsuitable,
+    busy,
+    damaged,
+    unreadable,
+    unwritable,
+)
 
-SCHEMA = 1
 READ_SECONDS = 5.0
 _NO_SHARING = {f"SQLITE_IOERR_SHM{what}" for what in ("MAP", "OPEN", "LOCK", "SIZE")} | {"SQLITE_PROTOCOL"}
-_TABLES = """
-CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, time TEXT NOT NULL, path BLOB NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS events_by_path ON events (path, seq);
-CREATE TABLE IF NOT EXISTS markers (id8 TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id8, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counts (day TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (day, door, action)) WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-"""
-
 _abandoned: list[sqlite3.Connection] = []
 """Connections inherited by fork: neither used nor closed (https://www.sqlite.org/howtocorrupt.html §2.6)."""
 
@@ -48,12 +51,7 @@ class SqliteStore:
             assert connection is not None  # noqa: S101  (created above)
             connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
-            last = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-            numbered = list(enumerate(entries, last + 1))
-            connection.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?)",
-                [(seq, entry.time, _path(entry.path), entry.body) for seq, entry in numbered],
-            )
+            numbered = self._insert(connection, entries)
             connection.executemany(
                 "INSERT INTO markers VALUES (?, ?)", [(mark, seq) for seq, entry in numbered for mark in entry.markers]
             )
@@ -62,7 +60,7 @@ class SqliteStore:
                 [(*key, n) for key, n in counts.items()],
             )
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             self._give_up()
             raise self._explain(error, writing=True) from None
         except OSError as error:
@@ -72,30 +70,80 @@ class SqliteStore:
             self._give_up()
             raise
 
-    def find(self, query: Query) -> Iterator[tuple[int, Event]]:
-        conditions = {
+    def _insert(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
+        """Write entries with their hashes, and where the chain then stands. Returns them with their numbers."""
+        if not entries:
+            return []
+        chain = sqlite_schema.chain(connection)
+        last = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+        # Where entries were cut off the chain knows more than there are: their numbers are not given again.
+        numbered = list(enumerate(entries, max(last, chain.size) + 1))
+        connection.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
+            [(seq, entry.time, _path(entry.path), entry.body, chain.extend(entry.body)) for seq, entry in numbered],
+        )
+        sqlite_schema.note(connection, chain)
+        return numbered
+
+    def find(self, query: Query) -> Iterator[Found]:
+        conditions: dict[str, Any] = {
             "path = ?": None if query.path is None else _path(query.path),
             "seq IN (SELECT seq FROM markers WHERE id8 = ?)": query.marker,
             "time >= ?": query.since,
             "time < ?": query.until,
         }
-        given = {text: value for text, value in conditions.items() if value is not None}
-        where = " AND ".join(given) or "1"
-        rows = self._read(
-            f"SELECT seq, body FROM events WHERE {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608  (fixed texts above)
-            (*given.values(), query.limit),
-        )
-        return iter([(seq, Event.from_canonical(bytes(body))) for seq, body in rows])
+        given = [(text, value) for text, value in conditions.items() if value is not None]
+        given += [("instr(body, ?)", needle) for needle in query.needles()]
+        where = " AND ".join(text for text, _ in given) or "1"
+        limit = -1 if query.limit is None else query.limit
+        with self._reader() as (connection, version):
+            if not version:
+                return
+            rows = connection.execute(
+                f"SELECT seq, {'hash' if version > 1 else 'NULL'}, body FROM events"  # noqa: S608  (fixed texts)
+                f" WHERE {where} ORDER BY seq DESC LIMIT ?",
+                (*(value for _, value in given), limit),
+            )
+            for seq, hash, body in rows:
+                yield Found(seq, hash, Event.from_canonical(bytes(body)))
+
+    def tree(self) -> Chain | None:
+        with self._reader() as (connection, version):
+            if version < 2:
+                return None
+            return sqlite_schema.parse(connection.execute("SELECT genesis, size, last, peaks FROM chain").fetchone())
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Reading]:
+        with self._reader() as (connection, version):
+            if version < 2:
+                count = connection.execute("SELECT count(*) FROM events").fetchone()[0] if version else 0
+                yield Reading(None, iter([Row(0, None, b"")] * min(count, 1)), exists=bool(version))
+                return
+            row = connection.execute("SELECT genesis, size, last, peaks FROM chain").fetchone()
+            chain = sqlite_schema.parse(row)
+            reading = Reading(chain.genesis if chain else None, iter(()), chained=True)
+            reading.rows = sqlite_schema.rows(connection, reading)
+            if chain is not None:
+                peaks = b"".join(chain.frontier.peaks)
+                reading.noted = lambda: (chain.size, chain.last, peaks)
+            counted = connection.execute("SELECT day, door, action, n FROM counts")
+            reading.counters = [((day, door, action), n) for day, door, action, n in counted]
+            yield reading
 
     def counts(self) -> dict[CountKey, int]:
-        return {(day, door, action): n for day, door, action, n in self._read("SELECT * FROM counts", ())}
+        with self._reader() as (connection, version):
+            if not version:
+                return {}
+            return {(day, door, action): n for day, door, action, n in connection.execute("SELECT * FROM counts")}
 
     def problems(self) -> tuple[str, ...]:
         try:
-            rows = self._read("PRAGMA quick_check(1)", ())
+            with self._reader() as (connection, version):
+                found = connection.execute("PRAGMA quick_check(1)").fetchone() if version else ("ok",)
         except LedgerError as error:
             return (error.sentence(),)
-        return () if not rows or rows[0][0] == "ok" else (damaged(self._path.name).sentence(),)
+        return () if found[0] == "ok" else (damaged(self._path.name).sentence(),)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -108,16 +156,30 @@ class SqliteStore:
             _abandoned.append(self._connection)
             self._connection = None
 
-    def _read(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """Give a connection of its own, reading one moment's state, and the schema; 0 where there is no ledger yet.
+
+        Of its own, so that a long reading does not hold up the connection that appends.
+        """
+        identity, connection = self._on_disk(), None
         try:
-            connection = self._open(create=False, seconds=READ_SECONDS)
-            return [] if connection is None else connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+            if identity is not None:
+                self._open(seconds=READ_SECONDS, create=False)  # the log is recovered, the file is one of ours
+                connection = sqlite3.connect(self._path, timeout=READ_SECONDS, isolation_level=None)
+                connection.execute("PRAGMA query_only=ON")
+                connection.execute("PRAGMA trusted_schema=OFF")
+                connection.execute("BEGIN")
+            yield (connection or sqlite3.connect(":memory:")), (sqlite_schema.version(connection) if connection else 0)
+        except (sqlite3.Error, UnicodeError) as error:  # damage can stand in a message or a text
             self.close()
             raise self._explain(error, writing=False) from None
         except OSError as error:
             self.close()
             raise unreadable(files.why(error)) from None
+        finally:
+            if connection is not None:
+                connection.close()
 
     def _open(self, *, create: bool, seconds: float) -> sqlite3.Connection | None:
         """Return the connection, opened again if the file was moved away; None if there is none and none is wanted."""
@@ -155,14 +217,13 @@ class SqliteStore:
             raise Unsuitable("The ledger's file system does not let SQLite share memory.", "Set QGUARD_LEDGER=jsonl.")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA trusted_schema=OFF")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
+        if sqlite_schema.version(connection) > sqlite_schema.SCHEMA:
             raise unwritable("it was written by a newer version of jupyter-qguard")
-        if version < SCHEMA:
+        if sqlite_schema.foreign(connection):
+            raise damaged(self._path.name)
+        if not sqlite_schema.version(connection):
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _statements(_TABLES):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={SCHEMA}")
+            sqlite_schema.create(connection)
             connection.execute("COMMIT")
 
     def _share(self, connection: sqlite3.Connection) -> bool:
@@ -188,12 +249,12 @@ class SqliteStore:
                 self._connection.execute("ROLLBACK")
         self.close()
 
-    def _explain(self, error: sqlite3.Error, *, writing: bool) -> LedgerError:
+    def _explain(self, error: sqlite3.Error | UnicodeError, *, writing: bool) -> LedgerError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         refused = unwritable if writing else unreadable
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return busy() if writing else unreadable("another process kept it locked")
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, UnicodeError):
             return damaged(self._path.name)
         reasons = {
             sqlite3.SQLITE_FULL: "the disk is full",
@@ -207,13 +268,3 @@ class SqliteStore:
 def _path(path: str) -> bytes:
     """Return the stored form of a path: a file name that is no UTF-8 holds lone surrogates, which TEXT refuses."""
     return path.encode("utf-8", "surrogatepass")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script (``executescript`` would commit before it runs)."""
-    pending = ""
-    for line in script.strip().splitlines():
-        pending += line + "\n"
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""

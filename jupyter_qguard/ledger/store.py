@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jupyter_qguard.errors import ConfigError, LedgerError
+from jupyter_qguard.ledger.chain import Chain
 from jupyter_qguard.ledger.event import Event
 
 VARIABLE = "QGUARD_LEDGER"
@@ -37,13 +40,83 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events: all given conditions together; ``since`` inclusive, ``until`` exclusive, as ``stamp()`` text."""
+    """Which events: all given conditions together; ``since`` inclusive, ``until`` exclusive, as ``stamp()`` text.
+
+    ``rule`` is one of a finding's; ``limit`` None means all.
+    """
 
     path: str | None = None
     marker: str | None = None
     since: str | None = None
     until: str | None = None
-    limit: int = 100
+    limit: int | None = 100
+    door: str | None = None
+    rule: str | None = None
+    mode: str | None = None
+
+    def needles(self) -> tuple[bytes, ...]:
+        """Return what must stand in an event's bytes: no string in it can hold a bare quotation mark."""
+        named = (("door", self.door), ("rule", self.rule), ("mode", self.mode), ("id8", self.marker))
+        return tuple(f'"{key}":{json.dumps(value)}'.encode("ascii") for key, value in named if value is not None)
+
+    def wants(self, event: Event) -> bool:
+        """Return whether an event meets every condition."""
+        return (
+            (self.path is None or event.path == self.path)
+            and (self.marker is None or self.marker in event.markers())
+            and (self.since is None or event.time >= self.since)
+            and (self.until is None or event.time < self.until)
+            and (self.door is None or event.door == self.door)
+            and (self.mode is None or event.mode == self.mode)
+            and (self.rule is None or any(finding["rule"] == self.rule for finding in event.findings))
+        )
+
+
+class Found(NamedTuple):
+    """One entry as it is stored: ``hash`` is None where it was recorded before there was a chain."""
+
+    seq: int
+    hash: bytes | None
+    event: Event
+
+
+class Row(NamedTuple):
+    """One stored entry with what the store notes beside it, for whoever checks the whole.
+
+    ``columns`` (time, path, ids of markers) is what a store looks entries up by; ``tree`` its note of the Merkle
+    frontier after this entry. None: this store, or this row, has none.
+    """
+
+    seq: int
+    hash: bytes | None
+    body: bytes
+    columns: tuple[object, object, frozenset[object]] | None = None
+    tree: bytes | None = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """A whole ledger as it stood at one moment, to be read once from its beginning.
+
+    ``odd`` fills while ``rows`` is read: what is neither entry nor counter, by what it is. ``torn``: the file ends
+    inside a line. ``noted`` is the store's note of where the chain stands, if it keeps one apart from the entries.
+    """
+
+    genesis: bytes | None
+    rows: Iterator[Row]
+    noted: Callable[[], tuple[int, bytes, bytes] | None] = lambda: None
+    odd: dict[str, list[int]] = field(default_factory=dict)
+    counters: list[tuple[CountKey, int]] = field(default_factory=list)
+    torn: bool = False
+    exists: bool = True
+    chained: bool = False
+    """Whether the store knows that this ledger has a chain."""
+
+    def note(self, what: str, where: int) -> None:
+        """Remember one oddity; ``where`` is a line or sequence number. At most a thousand of a kind."""
+        places = self.odd.setdefault(what, [])
+        if len(places) < 1000:
+            places.append(where)
 
 
 class Store(Protocol):
@@ -55,8 +128,14 @@ class Store(Protocol):
     def append(self, entries: Sequence[Entry], counts: Mapping[CountKey, int], seconds: float) -> None:
         """Write all or nothing, durable on return; wait at most ``seconds`` for other processes."""
 
-    def find(self, query: Query) -> Iterator[tuple[int, Event]]:
-        """Yield (sequence number, event), newest first."""
+    def find(self, query: Query) -> Iterator[Found]:
+        """Yield entries, newest first."""
+
+    def tree(self) -> Chain | None:
+        """Return where the chain stands, without reading the ledger; None where there is none (yet)."""
+
+    def read(self) -> AbstractContextManager[Reading]:
+        """Open the whole ledger as it stands now; other processes may go on appending meanwhile."""
 
     def counts(self) -> dict[CountKey, int]:
         """Return what was counted."""

@@ -51,7 +51,7 @@ def test_what_was_appended_is_found_newest_first(ledger: Ledger) -> None:
     assert ledger.decisions(since=stamp(2.0)) == [three, two]
     assert ledger.decisions(until=stamp(2.0)) == [one]
     assert ledger.decisions("none") == ledger.decisions(marker="ffffffff") == []
-    assert [seq for seq, _ in ledger.numbered(Query())] == [3, 2, 1]
+    assert [seq for seq, *_ in ledger.numbered(Query())] == [3, 2, 1]
 
 
 def test_another_process_sees_it_at_once(ledger: Ledger, tmp_path: Path, kind: str) -> None:
@@ -95,8 +95,8 @@ def test_processes_and_threads_append_each_event_once(ledger: Ledger, tmp_path: 
         one.communicate(b"!", timeout=100)
         assert one.returncode == 0
     found = ledger.numbered(Query(limit=1000))
-    assert [seq for seq, _ in found] == list(range(200, 0, -1))
-    assert {one.path for _, one in found} == {f"{p}-{t}-{n}" for p in "pq" for t in range(4) for n in range(25)}
+    assert [seq for seq, *_ in found] == list(range(200, 0, -1))
+    assert {one.path for *_, one in found} == {f"{p}-{t}-{n}" for p in "pq" for t in range(4) for n in range(25)}
     assert sum(ledger.counts().values()) == 200
 
 
@@ -294,7 +294,7 @@ def test_a_file_that_is_no_ledger(ledger: Ledger, tmp_path: Path, kind: str) -> 
         with path.open("ab") as handle:
             handle.write(b'{"event":{"time"')  # torn by a power cut
         ledger.append(event("next"))
-        assert [seq for seq, _ in ledger.numbered(Query())] == [2, 1]
+        assert [seq for seq, *_ in ledger.numbered(Query())] == [2, 1]
         assert len(ledger.problems()) == 1
 
 
@@ -342,8 +342,8 @@ def test_where_sqlite_cannot_share_json_lines_take_over(tmp_path: Path, monkeypa
 def test_json_lines_read_backwards_over_block_borders(tmp_path: Path) -> None:
     one = Ledger(tmp_path, {"QGUARD_LEDGER": "jsonl"})
     one.append(*(event(str(n), note="n" * (n * 37 % 3000)) for n in range(700)))
-    assert [seq for seq, _ in one.numbered(Query(limit=1000))] == list(range(700, 0, -1))
-    assert [seq for seq, _ in one.numbered(Query(limit=3))] == [700, 699, 698]
+    assert [seq for seq, *_ in one.numbered(Query(limit=1000))] == list(range(700, 0, -1))
+    assert [seq for seq, *_ in one.numbered(Query(limit=3))] == [700, 699, 698]
 
 
 def test_a_wrong_setting_is_said(tmp_path: Path) -> None:
