@@ -70,20 +70,24 @@ def look(guard: Guard, data: bytes, path: str) -> Look:
     return Look(scan, guard.decide(scan, Context("commit", path, scan.kind), policy), policy)
 
 
-def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool, note: str = "") -> Cut:
+def cut(guard: Guard, seen: Look, chosen: list[int], request: Request, *, record: bool | None, note: str = "") -> Cut:
     """Cut the chosen findings out; keep first what would be lost, then record, then hand the bytes back.
 
-    ``record`` False: the record is made where it can be (a git filter must not fail for a read-only home).
+    ``record`` False: the record is made where it can be (a git filter must not fail for a read-only home); None:
+    there is nothing to record, because nothing goes anywhere (git only compares).
     ``note`` goes into the record.
     Raises KeepError, LedgerError and RedactionError: then nothing must be written.
     """
     redaction = seen.scan.redact(chosen)
     kept = _keep(guard, seen, redaction, request) if request.sole_copy else ()
     decision = replace(seen.decision, action=Action.REDACT)
-    with contextlib.nullcontext() if record else contextlib.suppress(LedgerError):
-        guard.ledger.append(
-            guard.event(request, seen.scan.kind, Action.REDACT, decision.mode, decision, seen.policy.digest, note=note)
-        )
+    if record is not None:
+        with contextlib.nullcontext() if record else contextlib.suppress(LedgerError):
+            guard.ledger.append(
+                guard.event(
+                    request, seen.scan.kind, Action.REDACT, decision.mode, decision, seen.policy.digest, note=note
+                )
+            )
     taken = [decision.judged[number] for number in chosen]
     if not isinstance(redaction.content, bytes):
         raise TypeError("bytes went in, so bytes come out")

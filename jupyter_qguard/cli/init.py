@@ -13,14 +13,22 @@ import click
 
 from jupyter_qguard.cli import exits, precommit
 from jupyter_qguard.cli.files import root_of
-from jupyter_qguard.cli.names import shown
+from jupyter_qguard.cli.names import harmless, shown
 from jupyter_qguard.cli.output import write_atomically
 from jupyter_qguard.errors import InputError
 
-CLEAN = "qguard redact - --path %f"
-"""git quotes ``%f`` itself. Only the work tree's way into the repository is filtered; smudge is ``cat``."""
-FILTER = {"clean": CLEAN, "smudge": "cat", "required": "true"}
-"""``required``: if the filter fails git must not take the unfiltered file instead."""
+FILTER = {
+    "process": "qguard git filter",
+    "clean": "qguard git filter -- %f",
+    "smudge": "cat",
+    "required": "true",
+}
+"""One process for any number of files; ``clean`` and ``smudge`` are for programs that know no filter processes.
+
+``required``: if the filter fails git must not take the unfiltered file instead. git quotes ``%f`` itself.
+"""
+BEFORE = {"clean": ("qguard redact - --path %f",)}
+"""Our own earlier settings, which are replaced."""
 ATTRIBUTE = "*.ipynb filter=qguard"
 
 
@@ -91,7 +99,14 @@ def _filter(root: Path, yes: bool) -> int:
         return exits.CLEAN
     if not yes and not _agreed():
         return exits.CLEAN
-    foreign = [name for name, value in configured.items() if value not in (None, FILTER[name])]
+    other = _other_filter(root)
+    if other:
+        exits.say(
+            f"qguard: git filter: notebooks go through the filter {other} already, and git runs one filter per file. "
+            "Take that line out of .gitattributes (or .git/info/attributes) and run `qguard init --yes` again."
+        )
+        return exits.FAILED
+    foreign = [name for name, value in configured.items() if value not in (None, FILTER[name], *BEFORE.get(name, ()))]
     if foreign:
         exits.say(
             f"qguard: git filter: filter.qguard.{foreign[0]} is set to something else already and was left as it is. "
@@ -99,20 +114,28 @@ def _filter(root: Path, yes: bool) -> int:
         )
         return exits.FAILED
     for name, value in FILTER.items():
-        if configured[name] is None:
+        if configured[name] != value:
             _git(root, "config", "--local", f"filter.qguard.{name}", value)
     if not listed:
         gap = b"" if not before or before.endswith(b"\n") else b"\n"
         write_atomically(attributes, before + gap + ATTRIBUTE.encode() + b"\n")
     click.echo(
         "git filter: set up in .gitattributes and this clone's git config; notebooks enter git redacted, "
-        "your files stay as they are (each clone runs `qguard init --yes` once)."
+        "your files stay as they are (each clone runs `qguard init --yes` once). "
+        "For those that are in git already: git add --renormalize ."
     )
     return exits.CLEAN
 
 
 def _listed(attributes: bytes) -> bool:
     return re.search(rb"^[ \t]*\*\.ipynb[ \t][^\n]*filter=qguard\b", attributes, re.MULTILINE) is not None
+
+
+def _other_filter(root: Path) -> str:
+    """Return the name of a filter that is not ours and that git runs for a notebook here, or nothing."""
+    listing = _git(root, "check-attr", "-z", "filter", "--", "probe.ipynb", check=False) or ""
+    value = "".join(listing.split("\0")[2:3])
+    return "" if value in ("", "unspecified", "unset", "set", "qguard") else harmless(value)
 
 
 def _agreed() -> bool:

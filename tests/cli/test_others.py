@@ -48,7 +48,7 @@ def test_init_never_overwrites(qguard: Run, work: Path, git: Callable[..., str])
         .startswith("repos:\n- repo: x  # mine\n  hooks: [{id: one}]\n- repo: local\n")
     )
     assert (work / ".gitattributes").read_text() == "*.png binary\n*.ipynb filter=qguard\n"
-    assert git("config", "filter.qguard.clean").startswith("qguard redact -")
+    assert git("config", "filter.qguard.process") == "qguard git filter\n"
     assert git("config", "filter.qguard.smudge") == "cat\n"
     assert git("config", "filter.qguard.required") == "true\n"
     before = tree(work)
