@@ -7,6 +7,7 @@ fixed text, so that a door has one thing to look at: :attr:`Judgement.refused`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from jupyter_qguard import paths, settings
+from jupyter_qguard import __version__, paths, settings
 from jupyter_qguard.broker import installation
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.errors import ConfigError, KeepError, LedgerError, RedactionError
@@ -31,6 +32,7 @@ from jupyter_qguard.messages import (
 )
 from jupyter_qguard.policy.decide import decide, stop_what_cannot_be_cut
 from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKind, Mode, OnFailure
+from jupyter_qguard.scan import rules
 from jupyter_qguard.scan.rules import ALL as RULES
 from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
 from jupyter_qguard.settings import Policies, Policy
@@ -154,6 +156,28 @@ class Guard:
             Action.WARN, mode, content, code="unchecked", message=f"Not checked: {reason} (on_failure = warn)."
         )
 
+    def state(self, path: str) -> tuple[Policy, str]:
+        """Return the policy for a path, and a digest that changes with whatever a verdict on the path depends on.
+
+        The day is in it, because entries of a policy expire.
+        """
+        policy = self.policies.effective(path)
+        day = stamp(self._clock())[:10]
+        parts = (policy.digest, policy.mode, policy.on_failure, rules.digest(__version__), day)
+        return policy, hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def note(self, request: Request, kind: FileKind, decision: Decision, policy: Policy, *, note: str = "") -> None:
+        """Record a decision made outside of ``check_…``: on a file looked at in parts, or made before and still good.
+
+        Raises LedgerError where it cannot be recorded and the policy does not let it pass all the same.
+        """
+        if decision.action is Action.ALLOW:
+            self.ledger.count(request.door, str(decision.action))
+            return
+        self._record(
+            self.event(request, kind, decision.action, decision.mode, decision, policy.digest, note=note), policy
+        )
+
     def decide(self, scan: Scan, context: Context, policy: Policy) -> Decision:
         """Return what policy says of a scan; every way of judging (doors, shell, exports) comes through here."""
         return decide(scan.findings, scan.unchecked, context, policy)
@@ -173,6 +197,7 @@ class Guard:
             unchecked=missed,
             problem=scan.problem,
             decision=decision,
+            kind=scan.kind,
         )
         if action is Action.ALLOW:
             self.ledger.count(request.door, str(action))

@@ -44,6 +44,7 @@ class Judgement:
     not_kept: bool = False
     problem: str | None = None
     decision: Decision | None = None
+    kind: FileKind = "opaque"
 
 
 def failed(content: Any, mode: Mode = "enforce") -> Judgement:

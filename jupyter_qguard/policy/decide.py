@@ -69,9 +69,9 @@ def content_class(finding: Finding, ctx: Context) -> str:
 def _special(finding: Finding, ctx: Context) -> Special:
     if ctx.kind == "notebook":
         return ""
-    if not finding.cut:
-        return "cannot be cut out"
-    return "notebook that is none" if ctx.path.lower().endswith(".ipynb") else ""
+    if ctx.path.lower().endswith(".ipynb"):  # refused at every door at which the other is, and at more
+        return "notebook that is none"
+    return "" if finding.cut else "cannot be cut out"
 
 
 def stop_what_cannot_be_cut(decision: Decision) -> Decision:

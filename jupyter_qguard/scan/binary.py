@@ -135,9 +135,40 @@ def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[tuple[str, bo
 
 def raw(data: bytes) -> Iterator[tuple[str, bool]]:
     """Yield the printable ASCII of bytes, all else blank, and, where they look like UTF-16, without their NULs."""
+    if not data.strip(b"\0"):
+        return  # the holes of a sparse file
     yield data.translate(_BLANKED).decode("ascii"), False
     if data.count(b"\0") * 8 > len(data):
-        yield data.replace(b"\0", b"").translate(_BLANKED).decode("ascii"), False
+        yield data.translate(_BLANKED, b"\0").decode("ascii"), False
+
+
+_SHOWN = bytes(0x20 if i in b" \t\n\r\x1b" or not 0x20 < i < 0x7F else 0x61 for i in range(256))
+_WORD = b"a" * 20
+"""No encoded or escaped form of a secret is a shorter word than this."""
+_AROUND = 80
+
+
+def words(blanked: str) -> str:
+    """Return the places in what :func:`raw` yields where something may be encoded: long words and what is beside them.
+
+    Random bytes hold next to none, but so many percent signs and backslashes that reading all of it in other ways
+    would take a hundred times as long as searching it.
+    """
+    shape = blanked.encode("ascii").translate(_SHOWN)
+    pieces: list[str] = []
+    at = shape.find(_WORD)
+    begin = end = 0
+    while at >= 0:
+        stop = shape.find(b" ", at)
+        stop = len(shape) if stop < 0 else stop
+        start = shape.rfind(b" ", 0, at) + 1
+        if start - _AROUND > end:
+            pieces.append(blanked[begin:end])
+            begin = max(0, start - _AROUND)
+        end = min(len(blanked), stop + _AROUND)
+        at = shape.find(_WORD, stop)
+    pieces.append(blanked[begin:end])
+    return "\n".join(piece for piece in pieces if piece)
 
 
 def _zip(data: bytes, budget: Budget) -> Iterator[bytes]:
@@ -284,6 +315,8 @@ def _pdf_strings(body: bytes) -> bytes:
     return b"".join(out)
 
 
+READ = frozenset({"zip", "tar", "gzip", "bzip2", "xz", "pdf"})
+"""Kinds that are looked into when they are at hand as a whole."""
 _READERS: dict[str | None, Callable[[bytes, Budget], Iterator[bytes]]] = {
     "zip": _zip,
     "tar": _tar,

@@ -15,7 +15,7 @@ import pybase64
 from jupyter_qguard.scan import binary, images
 from jupyter_qguard.scan.binary import Budget
 from jupyter_qguard.scan.decode import encode_text
-from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, Leaf, Unit
+from jupyter_qguard.scan.fragments import CODE, GENERIC, PAYLOAD, RAW, Leaf, Unit
 from jupyter_qguard.scan.gates import suspects
 from jupyter_qguard.scan.limits import Limits
 from jupyter_qguard.scan.views import differs, views
@@ -61,7 +61,7 @@ def expand(leaves: Sequence[Leaf], limits: Limits) -> Expansion:
     expansion = Expansion()
     expander = _Expander(expansion, Budget.of(limits, sum(len(leaf[0]) for leaf in leaves)))
     notes = expander.budget.notes
-    plain = [index for index, leaf in enumerate(leaves) if len(leaf[0]) >= 20 and not leaf[2] & PAYLOAD]
+    plain = [index for index, leaf in enumerate(leaves) if len(leaf[0]) >= 20 and not leaf[2] & (PAYLOAD | RAW)]
     chosen = [plain[i] for i in suspects([leaves[index][0] for index in plain])]
     chosen += [index for index, leaf in enumerate(leaves) if leaf[2] & PAYLOAD and len(leaf[0]) >= 20]
     for index in sorted(chosen):

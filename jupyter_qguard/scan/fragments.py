@@ -30,6 +30,7 @@ GENERIC = 4  # entropy and keyword rules apply
 KEY = 8  # the text is the dict key that the link ends in
 CODE = 16  # program text in the notebook's language
 PAYLOAD = 32  # may be base64 as a whole (images, attachments, other MIME types)
+RAW = 128  # the printable bytes of binary data, all else blank: searched as it stands, never read another way
 PLAIN_MARKER = 64  # brackets and colons would break the format here (cell ids, MIME types)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jupyter_qguard.errors import RedactionError
+from jupyter_qguard.scan.binary import words
 from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.engine import default_engine
 from jupyter_qguard.scan.finding import Address, Finding, Rule, Unchecked
@@ -16,6 +17,7 @@ from jupyter_qguard.scan.fragments import (
     GENERIC,
     KEY,
     PLAIN_MARKER,
+    RAW,
     SOURCE,
     TEXT,
     Cell,
@@ -249,3 +251,11 @@ def walk_notebook(nb: Any, limits: Limits) -> Walk:
 def text_leaves(text: str) -> list[Leaf]:
     """Return the one leaf of a plain text."""
     return [(text, None, TEXT | GENERIC, Cell(None, None, 0, None), None, None)] if text else []
+
+
+def raw_leaves(text: str) -> list[Leaf]:
+    """Return the leaves of what ``binary.raw`` yields: all of it to search, its long words to read otherwise too."""
+    if not text:
+        return []
+    leaf: Leaf = (text, None, TEXT | GENERIC | RAW, Cell(None, None, 0, None), None, None)
+    return [leaf, *text_leaves(words(text))]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from .detectors import all_detectors
@@ -26,6 +28,15 @@ ALL: Mapping[str, Rule] = _catalogue()
 def get(rule_id: str) -> Rule | None:
     """Return the rule of that id, None if there is none."""
     return ALL.get(rule_id)
+
+
+@cache
+def digest(version: str) -> str:
+    """Return a digest of what can be found: rules, what announces them, and the ``version`` of the code that looks."""
+    said = hashlib.sha256(version.encode())
+    for detector in all_detectors():
+        said.update("\0".join((detector.rule.id, *detector.anchors, "\n")).encode())
+    return said.hexdigest()
 
 
 _HEAD = """# Rules

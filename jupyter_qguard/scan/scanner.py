@@ -13,7 +13,16 @@ from jupyter_qguard.scan.binary import Budget, as_text, texts
 from jupyter_qguard.scan.finding import Unchecked
 from jupyter_qguard.scan.judge import TextEngine
 from jupyter_qguard.scan.limits import Limits
-from jupyter_qguard.scan.result import Content, FileKind, Redaction, Removed, Scan, text_leaves, walk_notebook
+from jupyter_qguard.scan.result import (
+    Content,
+    FileKind,
+    Redaction,
+    Removed,
+    Scan,
+    raw_leaves,
+    text_leaves,
+    walk_notebook,
+)
 from jupyter_qguard.scan.sniff import is_python, read_notebook, why_not
 
 __all__ = ["FileKind", "Limits", "Redaction", "Removed", "Scan", "scan_bytes", "scan_notebook", "scan_text"]
@@ -82,7 +91,9 @@ def scan_bytes(
         return scan_text(decoded[0], name=name, engine=engine, key=key, limits=limits, codec=decoded[1])
     problem = "This .ipynb is not text at all." if name.lower().endswith(".ipynb") else None
     budget = Budget.of(limits, len(data))
-    leaves = [leaf for text, _ in texts(data, budget) for leaf in text_leaves(text)]
+    leaves = []
+    for text, as_such in texts(data, budget):
+        leaves += text_leaves(text) if as_such else raw_leaves(text)
     unchecked = [Unchecked(None, reason, over_budget=over) for reason, over in budget.notes]
     return Scan(
         "opaque",

@@ -93,6 +93,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         refusal.install_error_shape()
         log_filter.install(app.log)
         self_test.prove(app.contents_manager, gate)
+        _guard_downloads(app, gate)
         if gate.guard.key is None:
             gate.close(
                 "The folder for kept values and the record cannot be written: a save that would take a secret out is "
@@ -108,8 +109,11 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     gate = _gates.get(app)
     if gate is None or not gate.swapped:
         return
+    from jupyter_qguard.server.doors import downloads
+
     try:
         _check_swapped(app, gate)
+        downloads.check_routes(app)
     except QGuardError as error:
         app.log.critical(_refusal(error.sentence()))
         app.stop(from_signal=True)
@@ -117,6 +121,14 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     from jupyter_qguard.server.on_disk import look_later
 
     look_later(app.contents_manager, gate)
+
+
+def _guard_downloads(app: Any, gate: Any) -> None:
+    """Answer downloads, and see that the live router agrees."""
+    from jupyter_qguard.server.doors import downloads
+
+    downloads.install(app, gate)
+    downloads.check_routes(app)
 
 
 def _check_swapped(app: Any, gate: Any) -> None:

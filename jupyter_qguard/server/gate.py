@@ -26,7 +26,7 @@ _RECORD_SECONDS = 15.0
 """Wall-clock limit for recording that a scan ran out of time; longer than the ledger itself ever waits."""
 WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoint", "restore")
 """The doors through which content reaches the disk."""
-LEAVING_DOORS: tuple[Door, ...] = ()
+LEAVING_DOORS: tuple[Door, ...] = ("download",)
 """The doors through which content leaves the server."""
 DOORS: tuple[Door, ...] = (*WRITING_DOORS, *LEAVING_DOORS)
 """The doors that this version stands at; `GET qguard/api/health` reports each."""
@@ -52,6 +52,11 @@ class QGuardGate(LoggingConfigurable):
         config=True,
         help="Larger files that are not named .ipynb pass without a look; that is recorded and told.",
     )
+    stream_bytes = Int(
+        16 * 2**20,
+        config=True,
+        help="Larger files that are no notebooks are judged in parts while they are downloaded.",
+    )
     first_look_seconds = Float(
         10.0,
         config=True,
@@ -62,6 +67,7 @@ class QGuardGate(LoggingConfigurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.worker = Worker(lanes=self.lanes)
+        self.leaving = Worker(lanes=max(1, self.lanes // 2))  # downloads must not keep saves waiting
         self.doors: dict[str, bool] = dict.fromkeys(DOORS, False)
         self.problems: list[str] = []
         self.private: Path | None = None
@@ -83,10 +89,9 @@ class QGuardGate(LoggingConfigurable):
             "text": self.guard.check_text,
             "bytes": self.guard.check_bytes,
         }[form]  # type: ignore[assignment]
+        worker = self.leaving if request.door in LEAVING_DOORS else self.worker
         try:
-            judgement = await self.worker.run(
-                lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking
-            )
+            judgement = await worker.run(lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking)
         except OutOfTime:
             self.log.error("jupyter_qguard: judging at door %s ran out of time", request.door)
             judgement = await self._out_of_time(content, request, blocking=blocking)

@@ -14,7 +14,7 @@ import shutil
 import string
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from jupyter_qguard import settings
 from jupyter_qguard.errors import QGuardError
 from jupyter_qguard.guard import Guard
 from jupyter_qguard.policy.model import Door
+from jupyter_qguard.scan.stream import OVERLAP, StreamScan
+from jupyter_qguard.server.doors.downloads_judge import Downloads
+from jupyter_qguard.server.doors.downloads_source import DiskFile
 from jupyter_qguard.server.doors.model import encode_base64
-from jupyter_qguard.server.gate import WRITING_DOORS, NoRecord, QGuardGate
+from jupyter_qguard.server.gate import DOORS, LEAVING_DOORS, WRITING_DOORS, NoRecord, QGuardGate
 from jupyter_qguard.server.worker import finish, ready
 
 _SECONDS = 20.0
@@ -47,10 +50,10 @@ def prove(manager: Any, gate: QGuardGate) -> None:
             f"The doors of {manager.qguard_base.__name__} are guarded but unproven: it keeps no plain files, so the "
             "start-up test cannot look at what was written."
         )
-        return
+    doors = DOORS if manager.qguard_files else LEAVING_DOORS
     scratch = Path(tempfile.mkdtemp(prefix="qguard-canary-"))
     try:
-        failure = _in_thread(lambda: _run(manager, scratch, gate))
+        failure = _in_thread(lambda: _run(manager, scratch, gate, doors))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if failure is None:
@@ -66,51 +69,60 @@ def _in_thread(job: Callable[[], str | None]) -> str | None:
     result: list[str | None] = []
     thread = threading.Thread(target=lambda: result.append(job()), name="qguard-canary", daemon=True)
     thread.start()
-    thread.join(_SECONDS * len(WRITING_DOORS))
+    thread.join(_SECONDS * len(DOORS))
     return result[0] if result else "the start-up test did not come to an end."
 
 
-def _run(manager: Any, scratch: Path, gate: QGuardGate) -> str | None:
-    try:
-        double = _double(manager, scratch)
-    except Exception as error:
-        return f"the start-up test could not make a second contents manager ({type(error).__name__})."
-    test = _Canary(double, scratch)
+def _run(manager: Any, scratch: Path, gate: QGuardGate, doors: Sequence[Door]) -> str | None:
+    (scratch / "root").mkdir()
+    own = _own_gate(scratch)
+    double = None
+    if "save" in doors:
+        try:
+            double = _double(manager, scratch, own)
+        except Exception as error:
+            return f"the start-up test could not make a second contents manager ({type(error).__name__})."
+    test = _Canary(double, own, scratch)
     store = getattr(double, "checkpoints", None)
-    blind = () if isinstance(store, FileCheckpoints) else _CHECKPOINT_DOORS
-    if blind:
+    blind = () if double is None or isinstance(store, FileCheckpoints) else _CHECKPOINT_DOORS
+    if double is not None and blind:
         gate.close(
             f"The doors {' and '.join(blind)} are guarded but unproven: {double.checkpoints_class.__name__} keeps no "
             "plain files, so the start-up test cannot look at what was written."
         )
-    for door in (door for door in WRITING_DOORS if door not in blind):
+    for door in (door for door in doors if door not in blind):
         try:
             way = test.run(door)
-            held = finish(way) if double.qguard_blocking else asyncio.run(way)
+            blocking = door in WRITING_DOORS and manager.qguard_blocking
+            held = finish(way) if blocking else asyncio.run(way)
         except Exception as error:
             return f"the start-up test failed at the {door} door ({type(error).__name__})."
         if not held:
-            return f"the start-up test could not show that nothing secret is on disk after the {door} door."
+            return f"the start-up test could not show that nothing secret gets through the {door} door."
         gate.doors[door] = True
     return None
 
 
-def _double(manager: Any, scratch: Path) -> Any:
+def _own_gate(scratch: Path) -> QGuardGate:
+    """Return a gate with the default policy that records and keeps nothing."""
+    policies = settings.load(None, root=scratch / "root", env={}, system_dirs=(), user_dir=scratch)
+    guard = Guard(policies=policies, ledger=NoRecord(), keeper=None, key=secrets.token_bytes(32))
+    log = logging.getLogger("jupyter_qguard.canary")
+    log.propagate = False
+    log.disabled = True
+    return QGuardGate(guard=guard, scan_seconds=_SECONDS, log=log)
+
+
+def _double(manager: Any, scratch: Path, gate: QGuardGate) -> Any:
     """Return a second instance of the guarded class with the default policy, no hooks, no events, no trust database."""
     root = scratch / "root"
-    root.mkdir()
     config = deepcopy(manager.config)
     for section in config.values():
         for name in ("pre_save_hook", "post_save_hook", "root_dir", "preferred_dir"):
             if hasattr(section, "pop"):
                 section.pop(name, None)
-    log = logging.getLogger("jupyter_qguard.canary")
-    log.propagate = False
-    log.disabled = True
-    double = type(manager)(config=config, log=log, root_dir=str(root))
-    policies = settings.load(None, root=root, env={}, system_dirs=(), user_dir=scratch)
-    guard = Guard(policies=policies, ledger=NoRecord(), keeper=None, key=secrets.token_bytes(32))
-    double.qguard_gate = QGuardGate(guard=guard, scan_seconds=_SECONDS, log=log)
+    double = type(manager)(config=config, log=gate.log, root_dir=str(root))
+    double.qguard_gate = gate
     double.emit = lambda **_: None
     if isinstance(double.checkpoints, FileCheckpoints):
         # A folder that is configured for checkpoints may be anywhere: the test must neither miss it nor write there.
@@ -125,8 +137,9 @@ def _double(manager: Any, scratch: Path) -> Any:
 class _Canary:
     """One secret, and a way through each door. Every way returns whether the disk is clean afterwards."""
 
-    def __init__(self, manager: Any, scratch: Path) -> None:
+    def __init__(self, manager: Any, gate: QGuardGate, scratch: Path) -> None:
         self._manager = manager
+        self._gate = gate
         self._root = scratch / "root"
         alphabet = string.ascii_uppercase + "234567"
         self._secrets = (
@@ -145,6 +158,7 @@ class _Canary:
             "rename": self._rename,
             "checkpoint": self._checkpoint,
             "restore": self._restore,
+            "download": self._download,
         }
         await ways[door](folder)
         written = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
@@ -209,3 +223,24 @@ class _Canary:
         self._plant(saved)
         await ready(self._manager.restore_checkpoint("checkpoint", path))
         saved.unlink()
+
+    async def _download(self, folder: Path) -> None:
+        """Leave in the folder what the door would send of a notebook, and of a large file judged in parts."""
+        asked, sent = folder / "a.ipynb", folder / "sent"
+        self._plant(asked)
+        request = self._gate.request("download", f"{folder.name}/a.ipynb", sole_copy=False)
+        downloads = Downloads(self._gate)
+        source = DiskFile(str(asked))
+        try:
+            _, body = await downloads.whole(source, request, downloads.state(request.path), group="")
+        finally:
+            source.close()
+        asked.unlink()
+        sent.write_bytes(body)
+        head = b"\x01" * (OVERLAP * 2)
+        data = head + self._secrets[0].encode() + head
+        half = len(head) + 8  # the secret lies across both windows
+        stream = StreamScan(data)
+        first, second = stream.feed(data[:half], last=False), stream.feed(data[half:], last=True)
+        if first.held < 8 or not second.scan.findings:
+            sent.write_bytes(data)

@@ -26,7 +26,9 @@ Special = Literal["", "cannot be cut out", "over budget", "notebook that is none
 REFUSED: dict[str, frozenset[str]] = {
     "cannot be cut out": frozenset({"save", "upload", "commit"}),
     "over budget": frozenset({"export"}),
-    "notebook that is none": frozenset({"save", "upload", "copy", "rename", "checkpoint", "restore", "commit"}),
+    "notebook that is none": frozenset(
+        {"save", "upload", "copy", "rename", "checkpoint", "restore", "download", "commit"}
+    ),
 }
 
 

@@ -128,10 +128,20 @@ class Server:
             self.process.kill()
             self.process.wait(5)
 
-    def call(self, method: str, path: str, body: object = None, *, token: str | None = TOKEN, raw: bytes | None = None):
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = TOKEN,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ):
         """Send a request below the server's root URL. ``body`` is sent as JSON, ``raw`` as it is."""
+        more = headers or {}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **more}
         if token:
             headers["Authorization"] = f"token {token}"
         data = raw if raw is not None else (None if body is None else json.dumps(body).encode())

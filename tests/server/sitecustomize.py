@@ -24,7 +24,8 @@ def _spoil(scan):
 
 
 if _FLAGS:
-    from jupyter_qguard.scan import scanner
+    from jupyter_qguard.scan import scanner, stream
 
     for _name in ("scan_notebook", "scan_text", "scan_bytes"):
         setattr(scanner, _name, _spoil(getattr(scanner, _name)))
+    stream.StreamScan.feed = _spoil(stream.StreamScan.feed)

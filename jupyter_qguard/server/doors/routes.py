@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tornado.httputil import HTTPServerRequest
 from tornado.routing import AnyMatches, Rule
 from tornado.web import _ApplicationRouter
 
@@ -20,3 +21,19 @@ def shadow(app: Any, handlers: Sequence[tuple[Any, ...]]) -> None:
     """
     web_app = app.web_app
     web_app.default_router.rules.insert(0, Rule(AnyMatches(), _ApplicationRouter(web_app, list(handlers))))
+
+
+def answering(app: Any, path: str) -> type | None:
+    """Return the class of the handler that the live server would answer ``GET path`` with; None if there is none."""
+    request = HTTPServerRequest(method="GET", uri=path, connection=_Nowhere())  # type: ignore[arg-type]
+    found: type | None = getattr(app.web_app.find_handler(request), "handler_class", None)
+    return found
+
+
+class _Nowhere:
+    """Stands where a request has its connection; nothing is ever written to it."""
+
+    context = None
+
+    def set_close_callback(self, _: Any) -> None:
+        """Forget it."""

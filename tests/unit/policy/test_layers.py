@@ -142,7 +142,8 @@ def test_what_cannot_be_cut_out(world: World) -> None:
 def test_a_notebook_that_is_none_is_refused_if_anything_is_found(world: World) -> None:
     assert world.judge("save", "text", "a.ipynb") == (Action.BLOCK, "notebook that is none at save (default)")
     assert world.judge("save", "text", "a.ipynb", tier="generic")[0] is Action.WARN
-    assert world.judge("download", "text", "a.ipynb")[0] is Action.WARN
+    assert world.judge("download", "text", "a.ipynb")[0] is Action.BLOCK
+    assert world.judge("collaborate", "text", "a.ipynb")[0] is Action.WARN
 
 
 def test_unchecked_parts_are_judged_as_opaque(world: World) -> None:
