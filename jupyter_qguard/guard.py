@@ -35,7 +35,7 @@ from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKin
 from jupyter_qguard.scan import rules
 from jupyter_qguard.scan.rules import ALL as RULES
 from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
-from jupyter_qguard.settings import Policies, Policy
+from jupyter_qguard.settings import PAUSE_NAME, Policies, Policy
 
 __all__ = ["Guard", "Judgement", "Request", "build", "failed", "kept_items", "on_hub"]
 _MARKER_ID = re.compile(r"([0-9a-f]{8})\]?$")
@@ -291,7 +291,9 @@ def build(root: Path, env: Mapping[str, str], *, policy_file: Path | None = None
     Raises ConfigError where a system or user policy cannot be used, QGuardError where the data folder cannot.
     """
     data = paths.data_dir(env)
-    policies = settings.load(None, root=root, env=env, known_rules=frozenset(RULES), project_file=policy_file)
+    policies = settings.load(
+        None, root=root, env=env, known_rules=frozenset(RULES), project_file=policy_file, pause_file=data / PAUSE_NAME
+    )
     return Guard(
         policies=policies,
         ledger=Ledger(data, env=env),

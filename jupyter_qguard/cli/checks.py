@@ -89,10 +89,11 @@ def engine(_env: Mapping[str, str], _root: Path) -> Iterator[Found]:
 
 def policy(env: Mapping[str, str], root: Path) -> Iterator[Found]:
     """Load the policy and report its mode and problems."""
-    from jupyter_qguard import settings
+    from jupyter_qguard import paths, settings
     from jupyter_qguard.scan import rules
 
-    policies = settings.load(None, root=root, env=env, known_rules=frozenset(rules.ALL))
+    pause = paths.data_dir(env) / settings.PAUSE_NAME
+    policies = settings.load(None, root=root, env=env, known_rules=frozenset(rules.ALL), pause_file=pause)
     effective = policies.effective("any.ipynb")
     problems = policies.problems
     for problem in problems:

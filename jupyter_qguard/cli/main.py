@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "git": "What git runs: the filter, hooks for a team, what a push takes out.",
     "init": "Set a project up: policy, pre-commit entry and (asked) git filter.",
     "kept": "List, reveal or drop values that a redaction kept for you.",
+    "pause": "Report instead of redact for a limited time, on record.",
     "policy": "Show, check or explain the policy in force.",
     "redact": "Write copies of files with their secrets cut out.",
     "rules": "List or show what can be found.",

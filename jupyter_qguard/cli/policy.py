@@ -97,7 +97,7 @@ def explain(path: str | None, form: str) -> int:
 
 def _load(path: str | None) -> tuple[Policies, str]:
     """Return the policies of the root that holds ``path`` (which need not exist yet), and the path below it."""
-    from jupyter_qguard import settings
+    from jupyter_qguard import paths, settings
     from jupyter_qguard.scan import rules
 
     cwd = Path.cwd()
@@ -106,7 +106,8 @@ def _load(path: str | None) -> tuple[Policies, str]:
     inside = relative(target, root, cwd)
     if target.is_dir():
         inside = f"{inside}/any.ipynb" if inside != "." else "any.ipynb"
-    policies = settings.load(None, root=root, env=os.environ, known_rules=frozenset(rules.ALL))
+    pause = paths.data_dir(os.environ) / settings.PAUSE_NAME
+    policies = settings.load(None, root=root, env=os.environ, known_rules=frozenset(rules.ALL), pause_file=pause)
     return policies, shown(inside)
 
 

@@ -56,6 +56,8 @@ class HealthHandler(QGuardHandler):
     async def get(self) -> None:
         """Return status, doors and problems."""
         gate = self.gate
+        if getattr(gate.guard.policies, "pause_over", None) is not None:
+            await gate.off_loop(gate.end_pause, blocking=False)
         self.answer(
             {
                 "status": gate.status(),
@@ -63,6 +65,7 @@ class HealthHandler(QGuardHandler):
                 "policy_digest": str(getattr(gate.guard.policies, "digest", "")),
                 "doors": dict(gate.doors),
                 "problems": gate.all_problems,
+                "notices": gate.notices,
             }
         )
 

@@ -16,6 +16,7 @@ from jupyter_qguard import __version__
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.guard import Guard, Judgement, Request, failed
 from jupyter_qguard.ledger.event import Event, stamp
+from jupyter_qguard.pausing import Pausing
 from jupyter_qguard.policy.model import Action, Door
 from jupyter_qguard.server.refusal import Refusal, not_judged, refused
 from jupyter_qguard.server.worker import OutOfTime, Worker
@@ -89,9 +90,14 @@ class QGuardGate(LoggingConfigurable):
             "text": self.guard.check_text,
             "bytes": self.guard.check_bytes,
         }[form]  # type: ignore[assignment]
+
+        def job() -> Judgement:
+            self.end_pause()
+            return check(content, request)
+
         worker = self.leaving if request.door in LEAVING_DOORS else self.worker
         try:
-            judgement = await worker.run(lambda: check(content, request), seconds=self.scan_seconds, blocking=blocking)
+            judgement = await worker.run(job, seconds=self.scan_seconds, blocking=blocking)
         except OutOfTime:
             self.log.error("jupyter_qguard: judging at door %s ran out of time", request.door)
             judgement = await self._out_of_time(content, request, blocking=blocking)
@@ -132,6 +138,16 @@ class QGuardGate(LoggingConfigurable):
     def request(self, door: Door, path: str, *, sole_copy: bool) -> Request:
         """Return a request in the name of the user whose HTTP request is being answered, if there is one."""
         return Request(door=door, path=path.strip("/"), sole_copy=sole_copy, who=current_user())
+
+    def end_pause(self) -> None:
+        """Record that a pause is over, once, if one is. Never raises; writes to the record, so off the event loop."""
+        if self.private is not None and getattr(self.guard.policies, "pause_over", None) is not None:
+            Pausing(self.guard.policies, self.guard.ledger, self.private).end_if_over()
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know although nothing is broken, one sentence each: a pause, for one."""
+        return list(getattr(self.guard.policies, "notices", ()))
 
     def status(self) -> str:
         """Return ``guarding``, ``observing``, ``degraded`` or ``off`` (contract §6)."""

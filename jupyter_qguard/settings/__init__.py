@@ -8,13 +8,19 @@ the scanner: the rule ids that exist are handed in.
 from __future__ import annotations
 
 from jupyter_qguard.settings.check import check_file
+from jupyter_qguard.settings.durations import parse_duration, shown_duration
 from jupyter_qguard.settings.explain import Row
-from jupyter_qguard.settings.policies import Policies, Policy, load
+from jupyter_qguard.settings.loading import load
+from jupyter_qguard.settings.pause import FILE_NAME as PAUSE_NAME
+from jupyter_qguard.settings.pause import Pause
+from jupyter_qguard.settings.policies import Policies, Policy
 from jupyter_qguard.settings.policy_file import Problem
 from jupyter_qguard.settings.stack import Query, Special, Verdict
 from jupyter_qguard.settings.starter import starter_policy
 
 __all__ = [
+    "PAUSE_NAME",
+    "Pause",
     "Policies",
     "Policy",
     "Problem",
@@ -24,5 +30,7 @@ __all__ = [
     "Verdict",
     "check_file",
     "load",
+    "parse_duration",
+    "shown_duration",
     "starter_policy",
 ]

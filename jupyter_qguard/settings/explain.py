@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from jupyter_qguard.settings.modes import ENV_MODE, ModeChoice
+from jupyter_qguard.settings.durations import shown_duration
+from jupyter_qguard.settings.modes import ENV_MODE, ModeChoice, choose_history, choose_pause_max
 from jupyter_qguard.settings.policy_file import PathEntry, PolicyFile, Values
 from jupyter_qguard.settings.stack import Query, Stack, Verdict, dotted
 from jupyter_qguard.settings.toml_lines import Key
@@ -42,7 +43,7 @@ class Row:
 
 def rows(stack: Stack, path: str, now: datetime, choice: ModeChoice) -> list[Row]:
     """Return every setting of a stack, in the order of the policy file."""
-    found = [_mode(stack, choice), _on_failure(stack, choice)]
+    found = [_mode(stack, choice), _on_failure(stack, choice), _pause(stack), _history(stack)]
     for name in CONTENT:
         found.append(_value(stack, ("content", name), _content(name)))
     for door in DOORS:
@@ -142,3 +143,23 @@ def _on_failure(stack: Stack, choice: ModeChoice) -> Row:
     floor = next((layer.on_failure for layer in stack.floors if layer.on_failure), None)
     who = ADMIN if floor == "refuse" else "you, in the user's qguard.toml"
     return Row("on_failure", stack.on_failure, choice.on_failure_source, file, line, floor or "", who)
+
+
+def _pause(stack: Stack) -> Row:
+    most, source = choose_pause_max(stack.shared)
+    floor = any(layer.pause_max is not None for layer in stack.floors)
+    return _shared(stack, "pause.max", shown_duration(most), source, floor=floor)
+
+
+def _history(stack: Stack) -> Row:
+    value, source = choose_history(stack.shared)
+    floor = choose_history((stack.shared[0], *stack.floors))[0] if any(one.history for one in stack.floors) else ""
+    row = _shared(stack, "kernel.history", value, source, floor=floor == value)
+    return replace(row, floor=floor)
+
+
+def _shared(stack: Stack, setting: str, value: str, source: str, *, floor: bool) -> Row:
+    """Return the row of a setting in which project files have no say."""
+    layer = next((layer for layer in reversed(stack.shared) if layer.name == source and layer.file), None)
+    file, line = (layer.file, layer.line(*setting.split("."))) if layer else (None, 0)
+    return Row(setting, value, source, file, line, "", ADMIN if floor else "you, in the user's qguard.toml")

@@ -1,4 +1,4 @@
-"""Finding the files of a server or repository, and the policy of one path in it."""
+"""The policy of one path, from the files of a server or repository."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from jupyter_qguard import paths
-from jupyter_qguard.errors import ConfigError
 from jupyter_qguard.settings.explain import Row, rows, table
-from jupyter_qguard.settings.modes import ModeChoice, choose_mode, choose_on_failure
-from jupyter_qguard.settings.policy_file import DEFAULTS, Problem
+from jupyter_qguard.settings.modes import ModeChoice, choose_history, choose_mode, choose_on_failure, choose_pause_max
+from jupyter_qguard.settings.pause import Pause, PauseFile
+from jupyter_qguard.settings.policy_file import DEFAULTS, PolicyFile, Problem
 from jupyter_qguard.settings.reader import WatchedFile
 from jupyter_qguard.settings.stack import Query, Stack, Verdict
-from jupyter_qguard.settings.words import POLICY_NAME, PYPROJECT_NAME, Mode, OnFailure
+from jupyter_qguard.settings.words import POLICY_NAME, PYPROJECT_NAME, History, Mode, OnFailure
 
 MAX_WATCHED = 4096
 
@@ -63,7 +62,7 @@ class Policy:
 class Policies:
     """The policies below one root. Thread-safe; each call looks at the files again (one ``stat`` each).
 
-    Build with :func:`load`. ``known_rules`` must be the same for the whole life.
+    Build with :func:`jupyter_qguard.settings.load`. ``known_rules`` must be the same for the whole life.
     """
 
     def __init__(
@@ -77,12 +76,14 @@ class Policies:
         shared: Sequence[WatchedFile],
         notices: Sequence[str],
         clock: Callable[[], datetime],
+        pause: PauseFile | None = None,
     ) -> None:
+        self._pause = pause
         self._lock = threading.RLock()
         self._root, self._env, self._known = Path(os.path.abspath(root)), dict(env), known_rules  # noqa: PTH100
         self._shared, self._notices, self._clock = tuple(shared), tuple(notices), clock
         self._files: dict[Path, WatchedFile] = {}
-        self._stacks: dict[tuple[int, ...], tuple[Stack, ModeChoice]] = {}
+        self._stacks: dict[tuple[object, ...], tuple[Stack, ModeChoice]] = {}
         self._here = self._relative(here) if here else ""
         self._only = only
         if only is not None:
@@ -111,6 +112,28 @@ class Policies:
         return self._base().on_failure
 
     @property
+    def pause_max(self) -> tuple[timedelta, str]:
+        """Return the longest pause that policy allows, and who said so."""
+        with self._lock:
+            self._refresh_shared()
+            return choose_pause_max(self._good())
+
+    @property
+    def kernel_history(self) -> tuple[History, str]:
+        """Return what IPython's history is to store (``leave``, ``redact``, ``off``), and who said so."""
+        with self._lock:
+            self._refresh_shared()
+            return choose_history(self._good())
+
+    @property
+    def pause_over(self) -> Pause | None:
+        """Return a pause whose time is up and whose end nobody has recorded yet (its file is still there)."""
+        with self._lock:
+            self._refresh_shared()
+            state, pause, _ = self._paused()
+            return pause if state == "over" else None
+
+    @property
     def digest(self) -> str:
         """Return the digest of the policy that holds in the folder asked about at load."""
         return self._base().digest
@@ -128,7 +151,7 @@ class Policies:
             watched = [*self._shared, *self._files.values()]
             for file in self._files.values():
                 file.refresh()
-            found = [_kept(file, problem) for file in watched for problem in _errors(file)]
+            found = [_kept(file, problem) for file in watched for problem in errors_of(file)]
         if base.on_failure == "warn":
             where = base.choice.on_failure_source
             found.append(f'on_failure is "warn" ({where}): content passes unjudged when the scanner fails.')
@@ -141,6 +164,8 @@ class Policies:
         with self._lock:
             watched = [*self._shared, *self._files.values()]
             found = [*self._notices, *base.choice.notices]
+            refused = self._paused()[2]
+            found += [refused] if refused else []
             for file in watched:
                 found += [problem.sentence() for problem in file.problems if problem.level == "warning"]
                 for entry in file.good.paths if file.good else ():
@@ -155,15 +180,25 @@ class Policies:
         for file in self._shared:
             file.refresh()
 
+    def _good(self) -> tuple[PolicyFile, ...]:
+        """Return the defaults and the last good state of the shared files, weakest first."""
+        return (DEFAULTS, *(file.good for file in self._shared if file.good is not None))
+
+    def _paused(self) -> tuple[str, Pause | None, str]:
+        if self._pause is None:
+            return "none", None, ""
+        return self._pause.state(self._clock(), choose_pause_max(self._good())[0])
+
     def _stack(self, project: WatchedFile | None) -> tuple[Stack, ModeChoice]:
         """Return the stack of the files' last good states, kept while none of them changes."""
-        good = [file.good for file in self._shared if file.good is not None]
+        shared = self._good()
         own = project.good if project else None
-        key = tuple(id(file) for file in (*good, own))
+        state, pause, _ = self._paused()
+        pause = pause if state == "active" else None
+        key = (*(id(file) for file in (*shared, own)), pause)
         kept = self._stacks.get(key)
         if kept is None:
-            shared = (DEFAULTS, *good)
-            choice = choose_mode(shared, self._env)
+            choice = choose_mode(shared, self._env, pause)
             on_failure, source = choose_on_failure(shared)
             choice = ModeChoice(choice.mode, choice.source, choice.floor, choice.notices, source)
             kept = (Stack(shared, own, choice.mode, on_failure), choice)
@@ -207,79 +242,8 @@ class Policies:
         return "" if shown == "." or shown.startswith("..") else shown
 
 
-def load(
-    project_dir: Path | None,
-    *,
-    root: Path,
-    env: Mapping[str, str],
-    known_rules: Collection[str] | None = None,
-    project_file: Path | None = None,
-    system_dirs: Sequence[Path] | None = None,
-    user_dir: Path | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Policies:
-    """Read every policy file that applies below ``root``.
-
-    ``project_dir`` is the folder whose project policy ``digest`` speaks of (None: the root);
-    ``project_file`` takes the place of every project file (``--policy F``). ``system_dirs`` and
-    ``user_dir`` default to Jupyter's. ``known_rules`` are the rule ids that exist; None takes any.
-
-    Raises ConfigError for a bad system or user file, a bad ``QGUARD_MODE``, ``QGUARD_ADMIN_POLICY``
-    or ``project_file``. A bad project file is a problem instead: the defaults hold.
-    """
-    folders = paths.system_config_dirs(env) if system_dirs is None else tuple(system_dirs)
-    # Weakest precedence first, and Jupyter lists its folders strongest first.
-    shared = [
-        WatchedFile(folder / POLICY_NAME, "system", f"system {POLICY_NAME}", "", known_rules)
-        for folder in reversed(folders)
-    ]
-    notices = []
-    for file in shared:
-        file.refresh()
-    admin = env.get("QGUARD_ADMIN_POLICY", "")
-    if admin and any(file.present for file in shared):
-        notices.append("QGUARD_ADMIN_POLICY is ignored: a system policy file exists.")
-    elif admin:
-        path = Path(admin).absolute()
-        file = WatchedFile(path, "system", f"system {path.name}", "", known_rules)
-        file.refresh()
-        if not file.present:
-            raise ConfigError(f"QGUARD_ADMIN_POLICY names a file that does not exist: {path}.", "Unset or correct it.")
-        shared.append(file)
-    user = (user_dir or paths.user_config_dir(env)) / POLICY_NAME
-    shared.append(WatchedFile(user, "user", f"user {POLICY_NAME}", "", known_rules))
-    shared[-1].refresh()
-    for file in shared:
-        _must_be_good(file)
-    only = None
-    if project_file is not None:
-        only = WatchedFile(project_file, "project", f"project {project_file.name}", "", known_rules)
-        only.refresh()
-        if not only.present:
-            raise ConfigError(f"The policy file {project_file} does not exist or holds no policy.", "Name another.")
-        _must_be_good(only)
-    policies = Policies(
-        root=root,
-        env=env,
-        known_rules=known_rules,
-        here=project_dir,
-        only=only,
-        shared=shared,
-        notices=notices,
-        clock=clock,
-    )
-    policies.effective("x")  # a bad QGUARD_MODE is to be found now
-    return policies
-
-
-def _must_be_good(file: WatchedFile) -> None:
-    errors = [problem.sentence() for problem in _errors(file)]
-    if errors:
-        more = f" ({len(errors) - 1} more: run `qguard policy check`)" if len(errors) > 1 else ""
-        raise ConfigError(errors[0] + more, "Correct or remove the file.")
-
-
-def _errors(file: WatchedFile) -> list[Problem]:
+def errors_of(file: WatchedFile) -> list[Problem]:
+    """Return what makes a file unusable as it stands."""
     return [problem for problem in file.problems if problem.level == "error"]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from jupyter_qguard.settings.glob import Glob
 from jupyter_qguard.settings.toml_lines import Key, line_of
-from jupyter_qguard.settings.words import CONTENT, Action, Mode, OnFailure, Role
+from jupyter_qguard.settings.words import CONTENT, Action, History, Mode, OnFailure, Role
 
 _NONE: Mapping[str, Action] = MappingProxyType({})
 
@@ -106,6 +106,8 @@ class PolicyFile:
     values: Values = field(default_factory=Values)
     paths: tuple[PathEntry, ...] = ()
     lines: Mapping[Key, int] = field(default_factory=dict)
+    pause_max: timedelta | None = None
+    history: History | None = None
 
     def line(self, *key: str | int) -> int:
         """Return the 1-based line of a setting, 0 if unknown."""

@@ -5,21 +5,33 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from jupyter_qguard.settings.durations import parse_duration
 from jupyter_qguard.settings.glob import compile_glob
 from jupyter_qguard.settings.policy_file import DEFAULTS, PathEntry, PolicyFile, Problem, Values
 from jupyter_qguard.settings.toml_lines import Key, key_lines, line_of, parse_toml
-from jupyter_qguard.settings.words import ACTIONS, CONTENT, DOORS, MODES, ON_FAILURE, PLAIN_ACTIONS, PLAIN_CONTENT, Role
+from jupyter_qguard.settings.words import (
+    ACTIONS,
+    CONTENT,
+    DOORS,
+    HISTORY,
+    MODES,
+    ON_FAILURE,
+    PLAIN_ACTIONS,
+    PLAIN_CONTENT,
+    Role,
+)
 from jupyter_qguard.settings.words import Action as A
 
 MAX_ENTRIES = 1000
 MAX_PROBLEMS = 50
 """More help nobody, and looking for close names costs time."""
-_TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "paths")
+_TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "paths", "pause", "kernel")
 _ENTRY = ("match", *CONTENT, "rules", "doors", "reason", "owner", "expires")
+_NOT_HERE = "Move it to qguard.toml in your Jupyter config folder (`jupyter --config-dir`) or in a system one."
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,39}")
 _RULE_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -95,7 +107,38 @@ class _Reader:
             values=values,
             paths=self._paths(table.get("paths", [])),
             lines=self.lines,
+            pause_max=self._pause_max(table),
+            history=self._history(table),
         )
+
+    def _pause_max(self, table: Mapping[str, Any]) -> timedelta | None:
+        section = self._own(table, "pause", ("max",))
+        if "max" not in section:
+            return None
+        value = section["max"]
+        span = parse_duration(value) if isinstance(value, str) else None
+        if span is None:
+            self.error(("pause", "max"), "must be a span of time.", 'Write max = "2h", or "0" to allow no pause.')
+        return span
+
+    def _history(self, table: Mapping[str, Any]) -> Any:
+        section = self._own(table, "kernel", ("history",))
+        value = section.get("history")
+        if value is not None and value not in HISTORY:
+            self._bad_value(("kernel", "history"), value, HISTORY)
+            return None
+        return value
+
+    def _own(self, table: Mapping[str, Any], name: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+        """Return a section about the user's own program. A project, which anyone may send, has no say in it."""
+        section: Any = table.get(name, {})
+        if name in table and self.role == "project":
+            self.error((name,), "does not count in a project file.", _NOT_HERE)
+            return {}
+        if not self._is_table((name,), section):
+            return {}
+        self._unknown((name,), section, keys)
+        return dict(section)
 
     def _word(self, key: str, table: Mapping[str, Any], words: tuple[str, ...]) -> str | None:
         if key not in table:

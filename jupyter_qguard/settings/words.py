@@ -32,6 +32,9 @@ PLAIN_ACTIONS: dict[str, Action] = {name: ACTIONS[name] for name in ("allow", "w
 """What a file that is no notebook can get: it is never rewritten, and ``hold`` needs something to hand back."""
 MODES: tuple[Mode, ...] = ("off", "observe", "enforce")
 """Strictest last."""
+History = Literal["leave", "redact", "off"]
+HISTORY: tuple[History, ...] = ("leave", "redact", "off")
+"""What IPython's history stores: what was typed, the redacted text, nothing. Strictest last."""
 ON_FAILURE: tuple[OnFailure, ...] = ("warn", "refuse")
 """Strictest last."""
 DOORS: tuple[Door, ...] = get_args(Door)

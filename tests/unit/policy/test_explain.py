@@ -18,6 +18,8 @@ def test_without_a_file_every_row_is_a_default(world: World) -> None:
     assert [*found] == [
         "mode",
         "on_failure",
+        "pause.max",
+        "kernel.history",
         "content.source",
         "content.output",
         "content.metadata",
