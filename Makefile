@@ -56,6 +56,7 @@ node_modules/.package-lock.json: $(VENV)/bin/python package.json package-lock.js
 $(VENV)/.dev: $(VENV)/bin/python node_modules/.package-lock.json pyproject.toml $(TS_SOURCES)
 	rm -rf jupyter_qguard/labextension
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/jupyter labextension disable jupyter-fs 2>/dev/null
 	rm -f $(VENV)/.lab
 	touch $@
 

@@ -74,6 +74,8 @@ class QGuardGate(LoggingConfigurable):
         self.private: Path | None = None
         self.swapped = True
         self.guarded_class: type | None = None
+        self.classes: dict[type, type] = {}
+        """The guarded class made for each kind of manager and checkpoint store that is part of another one."""
         self.scans = Bucket(burst=20, per_second=2.0)
 
     async def off_loop(self, job: Callable[[], T], *, blocking: bool) -> T:

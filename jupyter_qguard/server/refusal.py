@@ -48,6 +48,18 @@ def not_judged() -> Refusal:
     return Refusal(503, SCAN_FAILED, hint=SCAN_FAILED_HINT, code="scan-failed")
 
 
+def save_first() -> Refusal:
+    """Return the answer for a checkpoint of a file that was dirty before, where none can be made of a redacted one."""
+    return Refusal(
+        422,
+        "No checkpoint made: the file on disk holds secrets that were there before this guard.",
+        hint="Save the file once (that redacts it), then try again.",
+        code="save-first",
+    )
+
+
+_QUOTING = ("Unreadable Notebook", "does not appear to be JSON")
+"""Beginnings of messages in which jupyter_server and nbformat quote the first characters of a file."""
 UNREADABLE = "Unreadable Notebook: this file is not valid notebook JSON. Nothing of it is quoted here."
 UNREADABLE_HINT = "Open it with the text editor to repair it."
 
@@ -61,14 +73,17 @@ def clean_error(error: HTTPError) -> HTTPError:
     """Return an error safe to send and log in place of one from the platform, whose text may quote content."""
     if isinstance(error, Refusal):
         return error
-    text = error.log_message or ""
-    if text.startswith("Unreadable Notebook"):
+    text, reason = error.log_message or "", error.reason or ""
+    if any(quoting in said for said in (text, reason) for quoting in _QUOTING):
         return unreadable()
     if text.startswith("Encoding error saving"):
         return bad_request("The content of this request cannot be encoded as its format says; nothing was written.")
+    inside = error.__cause__ or error.__context__
     if error.status_code != 500:
+        if reason and inside is not None and str(inside) and str(inside) in reason:
+            error.reason = type(inside).__name__  # an exception's text may quote content, cut off anywhere
         return error
-    return disk_error(error.__cause__)
+    return disk_error(inside)
 
 
 def done_but() -> Refusal:

@@ -28,10 +28,13 @@ from jupyter_qguard.errors import QGuardError
 from jupyter_qguard.guard import Guard
 from jupyter_qguard.policy.model import Door
 from jupyter_qguard.scan.stream import OVERLAP, StreamScan
+from jupyter_qguard.server.doors.contents import guard_class
 from jupyter_qguard.server.doors.downloads_judge import Downloads
 from jupyter_qguard.server.doors.downloads_source import DiskFile
+from jupyter_qguard.server.doors.inner import adopt, inner_managers
 from jupyter_qguard.server.doors.model import encode_base64
 from jupyter_qguard.server.gate import DOORS, LEAVING_DOORS, WRITING_DOORS, NoRecord, QGuardGate
+from jupyter_qguard.server.stand_in import AsyncStandIn, Rehearsal, StandIn, replaced
 from jupyter_qguard.server.worker import finish, ready
 
 _SECONDS = 20.0
@@ -43,17 +46,12 @@ def prove(manager: Any, gate: QGuardGate) -> None:
     """Send secrets through every door of a scratch instance and set ``gate.doors``.
 
     Raises QGuardError where a door lets one through; with ``on_failure = "warn"`` that is a problem instead. A
-    manager without plain files is reported as unproven.
+    manager without plain files is rehearsed on a store in memory, and its own store is reported as unproven.
     """
-    if not manager.qguard_files:
-        gate.close(
-            f"The doors of {manager.qguard_base.__name__} are guarded but unproven: it keeps no plain files, so the "
-            "start-up test cannot look at what was written."
-        )
-    doors = DOORS if manager.qguard_files else LEAVING_DOORS
+    test = _all if manager.qguard_files else _rehearse
     scratch = Path(tempfile.mkdtemp(prefix="qguard-canary-"))
     try:
-        failure = _in_thread(lambda: _run(manager, scratch, gate, doors))
+        failure = _in_thread(lambda: test(manager, scratch, gate))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if failure is None:
@@ -73,8 +71,42 @@ def _in_thread(job: Callable[[], str | None]) -> str | None:
     return result[0] if result else "the start-up test did not come to an end."
 
 
+def _all(manager: Any, scratch: Path, gate: QGuardGate) -> str | None:
+    return _run(manager, scratch, gate, DOORS)
+
+
+def _rehearse(manager: Any, scratch: Path, gate: QGuardGate) -> str | None:
+    """Prove what can be proven without writing into the manager's own store."""
+    foreign = replaced(manager)
+    if foreign is not None:
+        return f"something stands in front of the contents manager's {foreign}."
+    blind = _CHECKPOINT_DOORS if manager.qguard_own_checkpoints else ()
+    kinds: set[type] = set()
+    adopt(manager)
+    for inner in inner_managers(manager):
+        blind = ()  # a facade: checkpoints are made below it, by managers that are guarded themselves
+        if getattr(inner, "qguard_files", False) and type(inner) not in kinds:
+            kinds.add(type(inner))
+            failure = _run(inner, scratch / f"inner{len(kinds)}", gate, WRITING_DOORS)
+            if failure is not None:
+                return failure
+    failure = _run(manager, scratch, gate, LEAVING_DOORS)
+    if failure is None:
+        double = guard_class(StandIn if manager.qguard_blocking else AsyncStandIn, gate)()
+        _quiet(double, scratch, _own_gate(scratch))
+        doors = [door for door in WRITING_DOORS if door not in blind]
+        failure = _try_doors(double, Rehearsal(double), doors, gate)
+    if failure is None:
+        beside = f", and {' and '.join(blind)} not at all" if blind else ""
+        gate.close(
+            f"The doors of {manager.qguard_base.__name__} are guarded. They were tried on a store in memory{beside}; "
+            "on its own store they are unproven, because the start-up test never writes there."
+        )
+    return failure
+
+
 def _run(manager: Any, scratch: Path, gate: QGuardGate, doors: Sequence[Door]) -> str | None:
-    (scratch / "root").mkdir()
+    (scratch / "root").mkdir(parents=True)
     own = _own_gate(scratch)
     double = None
     if "save" in doors:
@@ -90,7 +122,11 @@ def _run(manager: Any, scratch: Path, gate: QGuardGate, doors: Sequence[Door]) -
             f"The doors {' and '.join(blind)} are guarded but unproven: {double.checkpoints_class.__name__} keeps no "
             "plain files, so the start-up test cannot look at what was written."
         )
-    for door in (door for door in doors if door not in blind):
+    return _try_doors(manager, test, [door for door in doors if door not in blind], gate)
+
+
+def _try_doors(manager: Any, test: _Canary | Rehearsal, doors: Sequence[Door], gate: QGuardGate) -> str | None:
+    for door in doors:
         try:
             way = test.run(door)
             blocking = door in WRITING_DOORS and manager.qguard_blocking
@@ -122,16 +158,21 @@ def _double(manager: Any, scratch: Path, gate: QGuardGate) -> Any:
             if hasattr(section, "pop"):
                 section.pop(name, None)
     double = type(manager)(config=config, log=gate.log, root_dir=str(root))
-    double.qguard_gate = gate
-    double.emit = lambda **_: None
+    _quiet(double, scratch, gate)
     if isinstance(double.checkpoints, FileCheckpoints):
         # A folder that is configured for checkpoints may be anywhere: the test must neither miss it nor write there.
         double.checkpoints.root_dir = str(root)
         double.checkpoints.checkpoint_dir = ".ipynb_checkpoints"
+    return double
+
+
+def _quiet(double: Any, scratch: Path, gate: QGuardGate) -> None:
+    """Let a double judge by a gate of its own, tell nobody, and sign in memory."""
+    double.qguard_gate = gate
+    double.emit = lambda **_: None
     double.notary = NotebookNotary(  # type: ignore[no-untyped-call]
         store_factory=MemorySignatureStore, secret=secrets.token_bytes(32), data_dir=str(scratch)
     )
-    return double
 
 
 class _Canary:

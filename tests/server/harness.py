@@ -22,7 +22,15 @@ MANAGERS = {
     "async-file": "jupyter_server.services.contents.filemanager.AsyncFileContentsManager",
     "file": "jupyter_server.services.contents.filemanager.FileContentsManager",
 }
-OTHERS = ("jupyter_lsp", "jupyterlab", "notebook", "notebook_shim", "jupyter_server_terminals", "nbclassic")
+OTHERS = (
+    "jupyter_lsp",
+    "jupyterlab",
+    "notebook",
+    "notebook_shim",
+    "jupyter_server_terminals",
+    "nbclassic",
+    "jupyterfs.extension",
+)
 TOKEN = secrets.token_hex(16)
 
 
@@ -55,7 +63,13 @@ class Server:
     """One server. ``root`` is served; ``base`` holds its HOME and all else that it may write to."""
 
     def __init__(
-        self, base: Path, *arguments: str, extension: bool = True, env: dict[str, str] | None = None, token: str = TOKEN
+        self,
+        base: Path,
+        *arguments: str,
+        extension: bool = True,
+        others: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+        token: str = TOKEN,
     ) -> None:
         self.base, self.root, self.log = base, base / "root", base / "server.log"
         for name in ("root", "home", "tmp", "trouble"):
@@ -63,7 +77,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        enabled = {**dict.fromkeys(OTHERS, False), "jupyter_qguard": extension}
+        enabled = {**dict.fromkeys(OTHERS, False), "jupyter_qguard": extension, **dict.fromkeys(others, True)}
         command = [
             sys.executable,
             "-m",

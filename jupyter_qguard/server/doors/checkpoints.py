@@ -19,11 +19,11 @@ from jupyter_qguard.guard import Judgement
 from jupyter_qguard.policy.model import Door
 from jupyter_qguard.server.doors.files import swap_in
 from jupyter_qguard.server.doors.model import judge_model
-from jupyter_qguard.server.doors.passage import current, through
+from jupyter_qguard.server.doors.passage import Passage, current, through
 from jupyter_qguard.server.doors.weave import Door as DoorMethod
 from jupyter_qguard.server.doors.weave import weave
 from jupyter_qguard.server.gate import QGuardGate
-from jupyter_qguard.server.refusal import Refusal, bad_request, disk_error
+from jupyter_qguard.server.refusal import Refusal, bad_request, disk_error, save_first
 from jupyter_qguard.server.worker import ready
 
 
@@ -41,7 +41,7 @@ async def create(store: Any, up: Any, contents: Any, path: str) -> Any:
 
 
 async def _create(store: Any, up: Any, contents: Any, path: str) -> Any:
-    passage = current()
+    passage = _looked()
     if passage is not None and passage.just_written(path):
         return await ready(up(contents, path))  # judged a moment ago, on its way to the disk
     source = Path(contents._get_os_path(path))
@@ -61,6 +61,7 @@ async def restore(store: Any, up: Any, contents: Any, checkpoint_id: str, path: 
 
 
 async def _restore(store: Any, up: Any, contents: Any, checkpoint_id: str, path: str) -> Any:
+    _looked()
     source = Path(store.checkpoint_path(checkpoint_id, path))
     if not source.is_file():
         store.no_such_checkpoint(path, checkpoint_id)
@@ -108,12 +109,14 @@ async def list_all(store: Any, up: Any, path: str) -> Any:
 
 async def create_notebook(store: Any, up: Any, nb: Any, path: str) -> Any:
     """Store a notebook model as a checkpoint."""
+    _looked()
     judged = await _judge_model(store, {"type": "notebook", "format": "json", "content": nb}, path)
     return await ready(up(judged["content"], path))
 
 
 async def create_file(store: Any, up: Any, content: Any, format: Any, path: str) -> Any:
     """Store a file model as a checkpoint."""
+    _looked()
     judged = await _judge_model(store, {"type": "file", "format": format, "content": content}, path)
     return await ready(up(judged["content"], format, path))
 
@@ -124,19 +127,16 @@ async def create_unknown(store: Any, up: Any, contents: Any, path: str) -> Any:
 
 
 async def _create_unknown(store: Any, up: Any, contents: Any, path: str) -> Any:
+    _looked()
     model = await ready(contents.get(path))
     if await _judge_model(store, model, path) is not model:
-        raise Refusal(
-            422,
-            "No checkpoint made: the file on disk holds secrets that were there before this guard.",
-            hint="Save the file once (that redacts it), then try again.",
-            code="save-first",
-        )
+        raise save_first()
     return await ready(up(contents, path))
 
 
 async def restore_unknown(store: Any, up: Any, contents: Any, checkpoint_id: str, path: str) -> Any:
     """Refuse to restore from a store that we cannot look into: what it would write can be judged too late only."""
+    _looked()
     if store.qguard_gate.mode == "enforce":
         raise Refusal(
             422,
@@ -171,6 +171,20 @@ async def _judge_file(store: Any, file: Path, door: Door, path: str, *, sole_cop
     return judgement
 
 
+def _looked() -> Passage | None:
+    """Tell a facade above that a guarded store has this in hand; return the passage."""
+    passage = current()
+    if passage is not None:
+        passage.looked = True
+    return passage
+
+
+async def restore_generic(_store: Any, up: Any, *arguments: Any) -> Any:
+    """Restore a model: it comes back through the manager's save door."""
+    _looked()
+    return await ready(up(*arguments))
+
+
 def _tell(judgement: Judgement | None) -> None:
     passage = current()
     if passage is not None and judgement is not None:
@@ -189,7 +203,11 @@ def guard_checkpoints(base: type, gate: QGuardGate) -> type:
     is_async = inspect.iscoroutinefunction(base.create_checkpoint)  # type: ignore[attr-defined]
     doors: dict[str, DoorMethod]
     if issubclass(base, GenericCheckpointsMixin):
-        doors = {"create_notebook_checkpoint": create_notebook, "create_file_checkpoint": create_file}
+        doors = {
+            "create_notebook_checkpoint": create_notebook,
+            "create_file_checkpoint": create_file,
+            "restore_checkpoint": restore_generic,
+        }
         if issubclass(base, FileCheckpoints):
             doors["rename_checkpoint"] = rename
     elif issubclass(base, FileCheckpoints):

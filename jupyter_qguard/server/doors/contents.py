@@ -6,11 +6,11 @@ import inspect
 from typing import Any
 
 from jupyter_server.services.contents.fileio import AsyncFileManagerMixin, FileManagerMixin
-from jupyter_server.services.contents.filemanager import FileContentsManager
-from jupyter_server.services.contents.manager import ContentsManager
+from jupyter_server.services.contents.filemanager import AsyncFileContentsManager, FileContentsManager
+from jupyter_server.services.contents.manager import AsyncContentsManager, ContentsManager
 from traitlets import default
 
-from jupyter_qguard.server.doors import copies, disk, reading, rename, save
+from jupyter_qguard.server.doors import copies, disk, reading, rename, save, versions
 from jupyter_qguard.server.doors.checkpoints import guard_checkpoints
 from jupyter_qguard.server.doors.hooks import run_hooks
 from jupyter_qguard.server.doors.passage import current
@@ -27,8 +27,8 @@ _DOORS: dict[str, Door] = {
     "rename": rename.rename,
     "rename_file": rename.rename_file,
     "copy": copies.copy,
-    "create_checkpoint": save.create_checkpoint,
-    "restore_checkpoint": save.restore_checkpoint,
+    "create_checkpoint": versions.create_checkpoint,
+    "restore_checkpoint": versions.restore_checkpoint,
 }
 _FILE_DOORS: dict[str, Door] = {
     "_copy_dir": copies.copy_folder,
@@ -38,7 +38,9 @@ _FILE_DOORS: dict[str, Door] = {
 }
 
 
-DOOR_NAMES = frozenset(_DOORS) | frozenset(_FILE_DOORS)
+FILE_DOOR_NAMES = frozenset(_FILE_DOORS)
+"""Doors that only managers of plain files have."""
+DOOR_NAMES = frozenset(_DOORS) | FILE_DOOR_NAMES
 """Methods that nothing but this package may replace on a guarded manager."""
 
 
@@ -46,12 +48,14 @@ class Guarded:
     """Marks the guarded classes and holds what their doors share; :func:`guard_class` weaves the doors in.
 
     ``qguard_files``: the manager keeps plain files under ``root_dir``. ``qguard_blocking``: it is synchronous.
+    ``qguard_own_checkpoints``: it makes and restores checkpoints in a way of its own.
     """
 
     qguard_gate: QGuardGate
     qguard_files: bool = False
     qguard_plain_bytes: bool = False
     qguard_blocking: bool = False
+    qguard_own_checkpoints: bool = False
     qguard_base: type
 
     @property
@@ -100,13 +104,14 @@ def guard_class(base: type, gate: QGuardGate) -> type:
     layer below the hooks is guarded too.
     """
     is_async = inspect.iscoroutinefunction(base.save)  # type: ignore[attr-defined]
-    files = issubclass(base, FileContentsManager)
+    files = _keeps_files(base)
     namespace: dict[str, Any] = {
         "qguard_gate": gate,
         "qguard_files": files,
         "qguard_plain_bytes": files and _writes_plain_bytes(base),
         "qguard_blocking": not is_async,
         "qguard_base": base,
+        "qguard_own_checkpoints": not _stock(base, "restore_checkpoint", _STOCK),
     }
     if issubclass(base, ContentsManager):
         namespace["_qguard_default_checkpoints"] = default("checkpoints")(_guarded_checkpoints)
@@ -114,10 +119,31 @@ def guard_class(base: type, gate: QGuardGate) -> type:
     return weave(base, Guarded, doors, namespace, is_async=is_async)
 
 
+_STOCK = (ContentsManager, AsyncContentsManager)
+_PLAIN = (FileManagerMixin, AsyncFileManagerMixin)
+_FILES = (FileContentsManager, AsyncFileContentsManager)
+
+
+def _stock(base: Any, name: str, classes: tuple[Any, ...]) -> bool:
+    """Return whether a method of ``base`` is jupyter_server's own, from one of ``classes``."""
+    return getattr(base, name, None) in [getattr(known, name, None) for known in classes]
+
+
+def _keeps_files(base: type) -> bool:
+    """Return whether a manager keeps plain files: a file manager that has not replaced all that touches the disk.
+
+    jupyter-fs' FSSpecManager, say, is a file manager by name and keeps its files in any file system of fsspec.
+    """
+    if not issubclass(base, FileContentsManager):
+        return False
+    return any(_stock(base, name, _PLAIN) for name in ("_read_file", "_save_file", "_save_notebook")) or any(
+        _stock(base, name, _FILES) for name in ("file_exists", "dir_exists")
+    )
+
+
 def _writes_plain_bytes(base: Any) -> bool:
     """Return whether files are written by jupyter_server's own code, so that bytes may be written in its place."""
-    plain = (FileManagerMixin._save_file, AsyncFileManagerMixin._save_file)
-    return getattr(base, "_save_file", None) in plain
+    return _stock(base, "_save_file", _PLAIN)
 
 
 def _guarded_checkpoints(manager: Any) -> Any:

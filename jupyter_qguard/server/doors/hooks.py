@@ -12,6 +12,8 @@ from typing import Any
 from jupyter_server.services.contents.manager import ContentsManager
 from tornado.web import HTTPError
 
+from jupyter_qguard.server.doors.passage import current
+
 
 def hooks_of(manager: Any) -> list[Any]:
     """Return the manager's pre-save hooks in the order in which jupyter_server calls them."""
@@ -25,7 +27,10 @@ def run_hooks(manager: Any, model: dict[str, Any], path: str, **more: Any) -> No
     if own is not None and own is not ContentsManager.run_pre_save_hooks:
         _run_own(manager, own, model, path, more)
         return
+    passage = current()
     for hook in hooks_of(manager):
+        if passage is not None and hook in passage.hooked:
+            continue  # configured for the outer manager too, which has called it
         name = getattr(hook, "__name__", type(hook).__name__)
         try:
             answer = hook(model=model, path=path, contents_manager=manager, **more)

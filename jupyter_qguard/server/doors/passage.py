@@ -24,6 +24,7 @@ class Passage:
 
     ``judged``: the model as it was judged; the byte layer lets through just that. ``raw``: the same content as
     bytes or an open file, where that is at hand. ``written``: the byte layer has finished. ``said``: judgements so far.
+    ``hooked``: other people's hooks that have run. ``looked``: a guarded checkpoint store has done its part.
     """
 
     door: Door
@@ -33,6 +34,8 @@ class Passage:
     raw: bytes | IO[bytes] | None = None
     written: bool = False
     said: list[Judgement] = field(default_factory=list)
+    hooked: list[Any] = field(default_factory=list)
+    looked: bool = False
 
     def just_written(self, path: str) -> bool:
         """Return whether this very passage has put judged content at ``path``."""
@@ -50,11 +53,14 @@ def current() -> Passage | None:
 @contextmanager
 def passing(passage: Passage) -> Iterator[Passage]:
     """Make ``passage`` the current one for the enclosed code and all that it calls."""
+    outer = _passage.get()
     token = _passage.set(passage)
     try:
         yield passage
     finally:
         _passage.reset(token)
+        if outer is not None:
+            outer.looked = outer.looked or passage.looked
 
 
 async def through(log: Any, door: str, way: Coroutine[Any, Any, T]) -> T:

@@ -17,6 +17,7 @@ from tornado.web import HTTPError
 
 from jupyter_qguard.guard import Judgement
 from jupyter_qguard.server.doors.files import place
+from jupyter_qguard.server.doors.inner import adopt
 from jupyter_qguard.server.doors.model import judge_model
 from jupyter_qguard.server.doors.passage import Passage, attach, current, passing, through
 from jupyter_qguard.server.doors.reading import refuse_private
@@ -49,6 +50,7 @@ async def _rename(manager: Any, up: Any, old_path: str, new_path: str) -> Any:
     passage = current()
     if passage is None:
         passage = Passage("rename", old_path.strip("/"), sole_copy=True)
+    adopt(manager)
     with passing(passage):
         if not manager.qguard_files:
             await _judge_remote(manager, old_path, new_path, passage)
@@ -72,7 +74,7 @@ async def _rename_file(manager: Any, up: Any, old_path: str, new_path: str) -> A
         return await ready(up(old_path, new_path))
     old, new = Path(manager._get_os_path(old_path)), Path(manager._get_os_path(new_path))
     if not old.is_file():
-        if old.is_dir():
+        if old.is_dir() and not any(one.message == _FOLDER for one in passage.said):
             passage.said.append(manager.qguard_gate.warn("rename", new_path, _FOLDER))
         return await ready(up(old_path, new_path))
     judgement = await _judge_file(manager, old, new_path)
@@ -98,8 +100,9 @@ async def _judge_file(manager: Any, old: Path, new_path: str) -> Judgement:
 async def _judge_remote(manager: Any, old_path: str, new_path: str, passage: Passage) -> None:
     """Judge a file of a manager without plain files; where it must change, it is saved redacted before it moves."""
     if await ensure_async(manager.dir_exists(old_path)):
+        passage.said.append(manager.qguard_gate.warn("rename", new_path, _FOLDER))
         return
-    model = await ensure_async(manager.get(old_path))
+    model = await _read(manager, old_path)
     request = manager.qguard_gate.request("rename", new_path, sole_copy=True)
     judged, judgement = await judge_model(manager.qguard_gate, model, request, blocking=manager.qguard_blocking)
     if judgement is None:
@@ -109,6 +112,16 @@ async def _judge_remote(manager: Any, old_path: str, new_path: str, passage: Pas
         if await ensure_async(manager.file_exists(new_path)):
             raise HTTPError(409, "File already exists")
         await ensure_async(manager.save(judged, old_path))
+
+
+async def _read(manager: Any, path: str) -> Any:
+    """Return a file's model; one that is no readable notebook as a plain file."""
+    try:
+        return await ready(manager.get(path))
+    except HTTPError as error:
+        if error.status_code != 400 or not path.endswith(".ipynb"):
+            raise
+        return await ready(manager.get(path, type="file"))
 
 
 def _check_paths(manager: Any, old_path: Any, new_path: Any) -> None:

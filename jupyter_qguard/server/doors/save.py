@@ -1,10 +1,11 @@
-"""The save door, and the manager's side of the checkpoint and restore doors."""
+"""The save door."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from jupyter_qguard.server.doors.hooks import run_hooks
+from jupyter_qguard.server.doors.hooks import hooks_of, run_hooks
+from jupyter_qguard.server.doors.inner import adopt
 from jupyter_qguard.server.doors.model import judge_model
 from jupyter_qguard.server.doors.passage import Passage, after_the_write, attach, current, passing, through
 from jupyter_qguard.server.doors.reading import refuse_private
@@ -27,6 +28,7 @@ async def _save(manager: Any, up: Any, model: Any, path: Any) -> Any:
         raise bad_request("The body of this request must be a JSON object that describes a file")
     path = path.strip("/")
     refuse_private(manager, path)
+    adopt(manager)
     if model.get("chunk") is not None:
         return await receive(manager, up, model, path)
     model = dict(model)
@@ -39,9 +41,13 @@ async def write_model(manager: Any, up: Any, model: dict[str, Any], path: str) -
     """Judge a whole model and hand it on to the manager's own save."""
     outer = current()
     passage = await _passage_for(manager, model, path, outer)
-    request = manager.qguard_gate.request(passage.door, path, sole_copy=passage.sole_copy)
-    judged, judgement = await judge_model(manager.qguard_gate, model, request, blocking=manager.qguard_blocking)
+    if outer is not None and _just_judged(manager, model, outer):
+        judged, judgement = model, None
+    else:
+        request = manager.qguard_gate.request(passage.door, path, sole_copy=passage.sole_copy)
+        judged, judgement = await judge_model(manager.qguard_gate, model, request, blocking=manager.qguard_blocking)
     passage.judged = judged
+    passage.hooked.extend(hooks_of(manager))
     if judgement is not None:
         passage.said.append(judgement)
         if outer is not None:
@@ -51,39 +57,19 @@ async def write_model(manager: Any, up: Any, model: dict[str, Any], path: str) -
     return attach(reply, passage.said)
 
 
+def _just_judged(manager: Any, model: dict[str, Any], outer: Passage) -> bool:
+    """Return whether a facade hands on what it has judged, and nobody could change it in between."""
+    if outer.judged is None or any(hook not in outer.hooked for hook in hooks_of(manager)):
+        return False
+    same = ("type", "format")
+    return model.get("content") is outer.judged.get("content") and all(
+        model.get(key) == outer.judged.get(key) for key in same
+    )
+
+
 async def _passage_for(manager: Any, model: dict[str, Any], path: str, outer: Passage | None) -> Passage:
     if outer is not None:  # a copy or a restore saves through here
-        return Passage(outer.door, path, outer.sole_copy)
+        return Passage(outer.door, path, outer.sole_copy, hooked=list(outer.hooked))
     if model.get("format") == "base64" and not await ready(manager.file_exists(path)):
         return Passage("upload", path, sole_copy=False)
     return Passage("save", path, sole_copy=True)
-
-
-async def create_checkpoint(manager: Any, up: Any, path: str) -> Any:
-    """Make a checkpoint. Right after a save of the same file its content has been judged already."""
-    passage = current()
-    if passage is not None and passage.just_written(path):
-        try:
-            return await ready(up(path))
-        except Exception as error:
-            # The save is done and stays done: no checkpoint is a lesser harm than a failed save that was none.
-            manager.log.warning("No first checkpoint of %s could be made (%s)", path, type(error).__name__)
-            return None
-    return await through(manager.log, "checkpoint", _create_checkpoint(manager, up, path))
-
-
-async def _create_checkpoint(manager: Any, up: Any, path: str) -> Any:
-    refuse_private(manager, path)
-    with passing(Passage("checkpoint", path.strip("/"), sole_copy=False)):
-        return await ready(up(path))
-
-
-async def restore_checkpoint(manager: Any, up: Any, checkpoint_id: str, path: str) -> Any:
-    """Restore a checkpoint; what it would bring back is judged first."""
-    return await through(manager.log, "restore", _restore_checkpoint(manager, up, checkpoint_id, path))
-
-
-async def _restore_checkpoint(manager: Any, up: Any, checkpoint_id: str, path: str) -> Any:
-    refuse_private(manager, path)
-    with passing(Passage("restore", path.strip("/"), sole_copy=True)):
-        return await ready(up(checkpoint_id, path))
