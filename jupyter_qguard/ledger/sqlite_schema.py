@@ -94,7 +94,10 @@ def insert(connection: sqlite3.Connection, seq: int, event_time: str, path: byte
 
 def rows(connection: sqlite3.Connection, reading: Reading) -> Iterator[Row]:
     """Yield every entry with its index, oldest first; markers that belong to no entry are noted as odd."""
-    marks = connection.execute("SELECT seq, id8 FROM markers ORDER BY seq")
+    # A damaged number may have become text or bytes, which compare with nothing.
+    if connection.execute("SELECT count(*) FROM markers WHERE typeof(seq) <> 'integer'").fetchone()[0]:
+        reading.note("marker", 0)
+    marks = connection.execute("SELECT seq, id8 FROM markers WHERE typeof(seq) = 'integer' ORDER BY seq")
     mark = marks.fetchone()
     none: frozenset[object] = frozenset()
     entries = connection.execute("SELECT seq, hash, body, time, path FROM events ORDER BY seq")
