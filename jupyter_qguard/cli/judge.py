@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,14 +26,16 @@ GIANT = 256 * 1024 * 1024
 class Judge:
     """Judges bytes as door ``commit``. Guards are built once per policy root.
 
-    ``shared_ids`` False: ids are published only where ``QGUARD_INSTALLATION_KEY`` makes machines agree
-    (contract §4), and the folder of this installation is not touched.
+    ``own_key`` False: ids are published only where ``QGUARD_INSTALLATION_KEY`` makes machines agree
+    (contract §4), and the folder of this installation is not touched. ``regions``: look up where each finding
+    stands in the raw file, for reports that show its lines.
     """
 
     cwd: Path
     env: Mapping[str, str]
     policy_file: Path | None = None
     own_key: bool = True
+    regions: bool = False
     _guards: dict[Path, Guard] = field(default_factory=dict)
     _roots: dict[tuple[Path, Path | None], Path] = field(default_factory=dict)
     _checked: set[tuple[Path, str]] = field(default_factory=set)
@@ -73,6 +75,9 @@ class Judge:
         self.guard(root)  # an installation or policy that does not work is told once, not per file
         try:
             look = self.look(data, path, root)
+            row = from_look(look, label, len(data))
+            if self.regions:
+                row.regions = [None if it is None else astuple(it) for it in look.scan.regions()]
         except QGuardError as error:
             if error.code == "config":
                 raise
@@ -81,7 +86,7 @@ class Judge:
             return unjudged(label, "out of memory. Judge it alone, or with -j 1.", len(data))
         except Exception as error:  # its text may quote the content
             return unjudged(label, f"the scanner failed on it ({place(error)}). Run `qguard doctor`.", len(data))
-        return from_look(look, label, len(data))
+        return row
 
     def stdin(self, named: str | None) -> tuple[str, str, Path]:
         """Return (label, path below the root, root) for what comes from stdin; ``named`` is ``--path``."""
@@ -102,6 +107,12 @@ class Judge:
         """Read and judge one file."""
         if chosen.problem:
             return unjudged(chosen.label, chosen.problem)
+        below = relative(chosen.path, self._root_of(chosen), self.cwd)
+        row = self._file(chosen, walked, below)
+        row.place = below
+        return row
+
+    def _file(self, chosen: Chosen, walked: bool, below: str) -> FileReport:
         if walked and chosen.size > GIANT and chosen.path.suffix != ".ipynb":
             reason = f"larger than {GIANT // 2**20} MiB; name it on the command line to have it read"
             return FileReport(chosen.label, "warn", unchecked=[{"field": None, "reason": reason}], size=chosen.size)
@@ -109,8 +120,7 @@ class Judge:
             data = chosen.path.read_bytes()
         except OSError as error:
             return unjudged(chosen.label, f"{os_reason(error)}. Check the file and its permissions.")
-        root = self._root_of(chosen)
-        return self.report(data, chosen.label, _utf8(relative(chosen.path, root, self.cwd)), root)
+        return self.report(data, chosen.label, _utf8(below), self._root_of(chosen))
 
 
 def from_look(look: Look, label: str, size: int) -> FileReport:
@@ -125,6 +135,7 @@ def from_look(look: Look, label: str, size: int) -> FileReport:
         mode=look.decision.mode,
         problem=harmless(look.scan.problem) if look.scan.problem else "",
         size=size,
+        policy=look.policy.digest,
     )
 
 

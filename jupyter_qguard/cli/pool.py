@@ -63,7 +63,7 @@ def judge_all(judge: Judge, files: Sequence[Chosen], named: frozenset[str], jobs
 
 
 def _bare(judge: Judge) -> Judge:
-    return Judge(judge.cwd, dict(judge.env), judge.policy_file, judge.own_key)
+    return Judge(judge.cwd, dict(judge.env), judge.policy_file, judge.own_key, judge.regions)
 
 
 def _warm(judge: Judge) -> None:

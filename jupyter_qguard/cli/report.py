@@ -12,12 +12,21 @@ ACTIONS = ("allow", "warn", "redact", "hold", "block")
 """By strictness, as in the policy's model; spelled out so that reports need no policy room."""
 
 
+FORMATS = ("text", "json", "sarif", "github", "junit", "html")
+WITH_LINES = frozenset(FORMATS) - {"text", "json"}
+"""Formats that show the raw file's lines."""
+
+
 @dataclass(slots=True)
 class FileReport:
     """One file judged. ``problem``: why it could not be judged as what it is (one sentence; exit 2).
 
     Per finding, ``because`` names the setting that gave its action and ``by_hand`` says whether ``qguard redact``
-    cannot cut it out; ``size`` is in bytes.
+    cannot cut it out; ``size`` is in bytes. ``regions`` says for each finding where it stands in the raw file
+    (line, column, end line, end column; None where there are no lines), if that was asked for.
+
+    ``place`` is the path from the repository's root (or what stands for one), as the file system has it:
+    what a code host calls the file. Empty for stdin. ``policy`` is the digest of the policy that judged it.
     """
 
     path: str
@@ -29,6 +38,9 @@ class FileReport:
     mode: str = "enforce"
     problem: str = ""
     size: int = 0
+    regions: list[tuple[int, int, int, int] | None] = field(default_factory=list)
+    place: str = ""
+    policy: str = ""
 
 
 @dataclass(slots=True)

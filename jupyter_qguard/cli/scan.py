@@ -13,7 +13,7 @@ from jupyter_qguard.cli import exits
 from jupyter_qguard.cli.files import STDIN, read_stdin, select
 from jupyter_qguard.cli.judge import Judge
 from jupyter_qguard.cli.names import shown
-from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
+from jupyter_qguard.cli.report import ACTIONS, FORMATS, WITH_LINES, FileReport, Report, to_json
 
 
 @click.command("scan", short_help="Judge files and folders; change nothing.")
@@ -26,9 +26,7 @@ from jupyter_qguard.cli.report import ACTIONS, FileReport, Report, to_json
     help="Exit 1 from this action upwards.",
 )
 @click.option("--explain", is_flag=True, help="Add each rule's reason and the setting that decided.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the report to FILE.")
 @click.option("--policy", "policy_file", type=click.Path(), metavar="FILE", help="Use FILE as the project's policy.")
 @click.option("--staged", is_flag=True, help="Judge what git's index will commit, not the work tree.")
@@ -54,7 +52,7 @@ def command(
     on its way into a commit.
     """
     began = time.perf_counter()
-    judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None)
+    judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None, regions=form in WITH_LINES)
     if named is not None and (staged or index or STDIN not in paths):
         raise exits.UsageError("--path names what comes from stdin.", "Use it with -.")
     report = _from_index(judge, paths, staged, index) if staged or index else _named(judge, paths, named, jobs)
@@ -85,7 +83,9 @@ def _named(judge: Judge, paths: tuple[str, ...], named: str | None, jobs: int | 
 
     first: list[FileReport] = []
     if STDIN in paths:
-        first.append(judge.report(read_stdin(), *judge.stdin(named)))
+        label, below, root = judge.stdin(named)
+        first.append(judge.report(read_stdin(), label, below, root))
+        first[0].place = below if named is not None else ""
     selection = select([path for path in paths if path != STDIN])
     given = frozenset(shown(path) for path in paths)
     reports = pool.judge_all(judge, selection.files, given, pool.workers(jobs, selection.files))
@@ -104,13 +104,40 @@ def _from_index(judge: Judge, paths: tuple[str, ...], staged: bool, index: bool)
 
 
 def _write(report: Report, form: str, output: str | None, explain: bool) -> None:
-    from jupyter_qguard.cli.report_text import to_text, wants_colour
-
-    colour = not output and wants_colour(sys.stdout, os.environ)
-    text = to_json(report) + "\n" if form == "json" else to_text(report, colour=colour, explain=explain)
+    text = _render(report, form, explain=explain, colour=not output)
     if output:
         from jupyter_qguard.cli.output import write_atomically
 
         write_atomically(Path(output), text.encode("utf-8", "backslashreplace"))
-    else:
+    elif form in ("text", "json"):
         sys.stdout.write(text)
+    else:  # a document in UTF-8 that says so, whatever the terminal's encoding is
+        from jupyter_qguard.cli.output import to_stdout
+
+        to_stdout(text.encode("utf-8", "backslashreplace"))
+
+
+def _render(report: Report, form: str, *, explain: bool, colour: bool) -> str:
+    """Return the report as text; each format is loaded only where it is asked for."""
+    if form == "json":
+        return to_json(report) + "\n"
+    if form == "sarif":
+        from jupyter_qguard.cli.report_sarif import to_sarif
+
+        return to_sarif(report, explain=explain)
+    if form == "github":
+        from jupyter_qguard.cli.report_github import to_github, write_summary
+
+        write_summary(report, os.environ)
+        return to_github(report)
+    if form == "junit":
+        from jupyter_qguard.cli.report_junit import to_junit
+
+        return to_junit(report)
+    if form == "html":
+        from jupyter_qguard.cli.report_html import to_html
+
+        return to_html(report, explain=explain)
+    from jupyter_qguard.cli.report_text import to_text, wants_colour
+
+    return to_text(report, colour=colour and wants_colour(sys.stdout, os.environ), explain=explain)

@@ -76,6 +76,7 @@ def _judged(judge: Judge, top: Path, entries: Sequence[Staged]) -> Report:
             report.files.append(FileReport(label, "warn", unchecked=[{"field": None, "reason": NOT_HERE}]))
         else:
             report.files.append(judge.report(content, label, label, top))
+        report.files[-1].place = entry.path
     return report
 
 

@@ -33,6 +33,7 @@ from jupyter_qguard.scan.fragments import (
 )
 from jupyter_qguard.scan.judge import TextEngine, climb, judge
 from jupyter_qguard.scan.limits import Limits
+from jupyter_qguard.scan.raw import Region, notebook_regions, text_regions
 from jupyter_qguard.scan.redact import (
     ECHO,
     REST,
@@ -149,6 +150,17 @@ class Scan:
             removed += self._removed(leaf, cuts, done)
         content = self._apply(edits, expected, plan.long_cores)
         return Redaction(content, tuple(removed), tuple(dict.fromkeys(entry.marker for entry in removed)))
+
+    def regions(self) -> list[Region | None]:
+        """Return where each finding stands in the raw file; None where that is no text that has lines.
+
+        Known for text that came as text or bytes only, not for a model.
+        """
+        text, hits = self._content.text, self._judged.hits
+        if text is None:
+            return [None] * len(hits)
+        find = notebook_regions if self.kind == "notebook" else text_regions
+        return find(text, self._judged.leaves, hits)
 
     def _apply(self, edits: Sequence[Edit], expected: Sequence[str], cores: Collection[str]) -> Any:
         """Make the edits in the form the content came in, and check the result."""

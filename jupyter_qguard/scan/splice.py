@@ -180,6 +180,20 @@ def _splice_literal(body: str, edits: Sequence[Edit], ascii_only: bool) -> str:
     return replace(body, raw)
 
 
+def offsets_in_literal(text: str, start: int, end: int, offset: int) -> int:
+    """Return where code point ``offset`` of the decoded literal text[start:end] (quotes included) begins in ``text``.
+
+    An offset at or past the literal's last character gives the closing quote.
+    """
+    body = text[start + 1 : end - 1]
+    if "\\" not in body:
+        return start + 1 + min(offset, len(body))
+    for n, piece in enumerate(_PIECE.finditer(body)):
+        if n == offset:
+            return start + 1 + piece.start()
+    return end - 1
+
+
 def literals(text: str) -> Iterator[tuple[tuple[Component, ...], bool, int, int]]:
     """Yield (path, is_key, start, end) of every string literal, quotes included, without recursion.
 

@@ -255,7 +255,7 @@ def test_a_project_policy_weakens_only_with_reason_and_owner(qguard: Run, work: 
     [
         ("scan",),
         ("scan", "--staged", "-"),
-        ("scan", "a", "--format", "sarif"),
+        ("scan", "a", "--format", "spdx"),
         ("scan", "a", "--fail-on", "allow"),
         ("scan", "a", "-j", "0"),
         ("scan", "a", "--nonsense"),
