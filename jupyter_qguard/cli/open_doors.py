@@ -23,7 +23,6 @@ OPEN = (
     OpenDoor(
         "read-contents", "reading a file over the API gives it as it lies on disk", "qguard scan . finds old ones"
     ),
-    OpenDoor("nbconvert-http", "Save and Export As of a notebook that was not saved through the guard", "save first"),
     OpenDoor("nbconvert-shell", "jupyter nbconvert, jupyter execute, papermill", "qguard scan what they write"),
     OpenDoor("kernel-writes", "files that code in a cell writes", "qguard scan in pre-commit and CI (qguard init)"),
     OpenDoor("terminals", "anything done in a terminal", "the same"),

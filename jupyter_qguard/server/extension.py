@@ -81,6 +81,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     with _or_exit():
         from jupyter_qguard.server import log_filter, refusal, self_test
         from jupyter_qguard.server.api import add_routes
+        from jupyter_qguard.server.doors import exports
 
         gate = _gates.get(app)
         if gate is None:
@@ -94,6 +95,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         log_filter.install(app.log)
         self_test.prove(app.contents_manager, gate)
         _guard_downloads(app, gate)
+        exports.install(app, gate)
         if gate.guard.key is None:
             gate.close(
                 "The folder for kept values and the record cannot be written: a save that would take a secret out is "
@@ -109,11 +111,12 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     gate = _gates.get(app)
     if gate is None or not gate.swapped:
         return
-    from jupyter_qguard.server.doors import downloads
+    from jupyter_qguard.server.doors import downloads, exports
 
     try:
         _check_swapped(app, gate)
         downloads.check_routes(app)
+        exports.check_routes(app)
     except QGuardError as error:
         app.log.critical(_refusal(error.sentence()))
         app.stop(from_signal=True)

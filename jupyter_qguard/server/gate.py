@@ -27,7 +27,7 @@ _RECORD_SECONDS = 15.0
 """Wall-clock limit for recording that a scan ran out of time; longer than the ledger itself ever waits."""
 WRITING_DOORS: tuple[Door, ...] = ("save", "upload", "copy", "rename", "checkpoint", "restore")
 """The doors through which content reaches the disk."""
-LEAVING_DOORS: tuple[Door, ...] = ("download",)
+LEAVING_DOORS: tuple[Door, ...] = ("download", "export")
 """The doors through which content leaves the server."""
 DOORS: tuple[Door, ...] = (*WRITING_DOORS, *LEAVING_DOORS)
 """The doors that this version stands at; `GET qguard/api/health` reports each."""
@@ -42,6 +42,12 @@ class QGuardGate(LoggingConfigurable):
         help="Wall-clock limit in seconds for judging one file. When it is up the request is refused (503).",
     )
     lanes = Int(4, config=True, help="How many files are judged at once; more requests wait.")
+    export_seconds = Float(
+        300.0,
+        config=True,
+        help="Wall-clock limit in seconds for what an exporter does with one notebook (a PDF may take minutes).",
+    )
+    export_lanes = Int(2, config=True, help="How many exporters work at once; more requests wait.")
     upload_idle_seconds = Float(
         600.0, config=True, help="An upload in chunks that gets no chunk for so many seconds is dropped."
     )
@@ -69,6 +75,8 @@ class QGuardGate(LoggingConfigurable):
         super().__init__(**kwargs)
         self.worker = Worker(lanes=self.lanes)
         self.leaving = Worker(lanes=max(1, self.lanes // 2))  # downloads must not keep saves waiting
+        # Of their own: exporters that take minutes must not keep saves waiting.
+        self.exporters = Worker(lanes=self.export_lanes, max_lost=8)
         self.doors: dict[str, bool] = dict.fromkeys(DOORS, False)
         self.problems: list[str] = []
         self.private: Path | None = None
@@ -92,7 +100,17 @@ class QGuardGate(LoggingConfigurable):
             "text": self.guard.check_text,
             "bytes": self.guard.check_bytes,
         }[form]  # type: ignore[assignment]
+        return await self._judged(check, content, request, blocking=blocking)
 
+    async def judge_rendered(self, content: str | bytes, name: str, request: Request) -> Judgement:
+        """Return the judgement on what an exporter made (``Guard.check_rendered``), or raise :class:`Refusal`."""
+        return await self._judged(
+            lambda made, asked: self.guard.check_rendered(made, name, asked), content, request, blocking=False
+        )
+
+    async def _judged(
+        self, check: Callable[[Any, Request], Judgement], content: Any, request: Request, *, blocking: bool
+    ) -> Judgement:
         def job() -> Judgement:
             self.end_pause()
             return check(content, request)

@@ -31,6 +31,7 @@ from jupyter_qguard.scan.stream import OVERLAP, StreamScan
 from jupyter_qguard.server.doors.contents import guard_class
 from jupyter_qguard.server.doors.downloads_judge import Downloads
 from jupyter_qguard.server.doors.downloads_source import DiskFile
+from jupyter_qguard.server.doors.exports_proof import exported
 from jupyter_qguard.server.doors.inner import adopt, inner_managers
 from jupyter_qguard.server.doors.model import encode_base64
 from jupyter_qguard.server.gate import DOORS, LEAVING_DOORS, WRITING_DOORS, NoRecord, QGuardGate
@@ -200,6 +201,7 @@ class _Canary:
             "checkpoint": self._checkpoint,
             "restore": self._restore,
             "download": self._download,
+            "export": self._export,
         }
         await ways[door](folder)
         written = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
@@ -264,6 +266,11 @@ class _Canary:
         self._plant(saved)
         await ready(self._manager.restore_checkpoint("checkpoint", path))
         saved.unlink()
+
+    async def _export(self, folder: Path) -> None:
+        """Leave in the folder what the door would send of a notebook to which an exporter adds a secret."""
+        sent = exported(self._gate.guard, self._notebook(), self._secrets[0])
+        (folder / "sent").write_bytes(sent)
 
     async def _download(self, folder: Path) -> None:
         """Leave in the folder what the door would send of a notebook, and of a large file judged in parts."""
