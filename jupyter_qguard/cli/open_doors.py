@@ -28,7 +28,7 @@ OPEN = (
     OpenDoor("terminals", "anything done in a terminal", "the same"),
     OpenDoor("other-programs", "editors, sync clients and other servers in the same folder", "the same"),
     OpenDoor("git-push", "git push of what was committed without the hook", "pre-commit install"),
-    OpenDoor("ipython-history", "IPython keeps each cell's source", "c.HistoryManager.enabled = False"),
+    OpenDoor("ipython-elsewhere", "IPython in a terminal and remote kernels keep each cell's source", "qguard scrub"),
     OpenDoor("trash", "a deleted notebook in the trash", "qguard scrub, or delete_to_trash = False"),
     OpenDoor("archive-download", "folders downloaded as archives", "remove jupyter-archive", ("jupyter-archive",)),
     OpenDoor("archive-extract", "archives unpacked on the server", "qguard scan afterwards", ("jupyter-archive",)),

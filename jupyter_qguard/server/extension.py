@@ -96,6 +96,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         self_test.prove(app.contents_manager, gate)
         _guard_downloads(app, gate)
         exports.install(app, gate)
+        _meet_kernels(gate)
         if gate.guard.key is None:
             gate.close(
                 "The folder for kept values and the record cannot be written: a save that would take a secret out is "
@@ -132,6 +133,17 @@ def _guard_downloads(app: Any, gate: Any) -> None:
 
     downloads.install(app, gate)
     downloads.check_routes(app)
+
+
+def _meet_kernels(gate: Any) -> None:
+    """Stand at the start of every kernel. A failure leaves kernels as they are, and is a problem that is shown."""
+    try:
+        from jupyter_qguard.server.history import HistoryContributor
+        from jupyter_qguard.server.kernels import contribute
+
+        contribute(HistoryContributor(gate), gate)
+    except Exception as error:  # no notebook is at stake here: the doors hold without it
+        gate.close(f"Kernels start without the guard: their history keeps what is typed ({type(error).__name__}).")
 
 
 def _check_swapped(app: Any, gate: Any) -> None:
