@@ -46,6 +46,7 @@ def _link_jupyter_server_extension(app: Any) -> None:
     """Put the guarded class in place of the configured contents manager, before the server makes one."""
     with _or_exit():
         from jupyter_qguard import guard, paths
+        from jupyter_qguard.server import log_filter
         from jupyter_qguard.server.doors.contents import Guarded, guard_class
         from jupyter_qguard.server.gate import QGuardGate
 
@@ -58,6 +59,7 @@ def _link_jupyter_server_extension(app: Any) -> None:
             gate.record_bypass()
             app.log.warning("jupyter-qguard %s is OFF: this server saves secrets as they are.", __version__)
             return
+        log_filter.install(app.log)
         if not issubclass(app.contents_manager_class, Guarded):
             gate.guarded_class = guard_class(app.contents_manager_class, gate)
             app.contents_manager_class = gate.guarded_class
@@ -79,7 +81,7 @@ def _configure(app: Any, guarded: type) -> None:
 def _load_jupyter_server_extension(app: Any) -> None:
     """Check that the swap held, prove the doors with planted secrets, and open the routes."""
     with _or_exit():
-        from jupyter_qguard.server import log_filter, refusal, self_test
+        from jupyter_qguard.server import error_bodies, log_filter, refusal, self_test
         from jupyter_qguard.server.api import add_routes
         from jupyter_qguard.server.doors import exports
 
@@ -92,6 +94,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         _check_swapped(app, gate)
         _follow_root(app, gate)
         refusal.install_error_shape()
+        error_bodies.install(app.web_app)
         log_filter.install(app.log)
         self_test.prove(app.contents_manager, gate)
         _guard_downloads(app, gate)
@@ -112,8 +115,10 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     gate = _gates.get(app)
     if gate is None or not gate.swapped:
         return
+    from jupyter_qguard.server import log_filter
     from jupyter_qguard.server.doors import downloads, exports
 
+    log_filter.install(app.log)
     try:
         _check_swapped(app, gate)
         downloads.check_routes(app)

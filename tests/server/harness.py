@@ -47,8 +47,8 @@ def core(secret: str) -> str:
 class Reply:
     """Status, headers and body of an HTTP answer."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, reason: str = "") -> None:
+        self.status, self.headers, self.body, self.reason = status, headers, body, reason
 
     @property
     def json(self):
@@ -162,7 +162,7 @@ class Server:
         try:
             connection.request(method, "/" + path.lstrip("/"), body=data, headers=headers)
             answer = connection.getresponse()
-            return Reply(answer.status, dict(answer.getheaders()), answer.read())
+            return Reply(answer.status, dict(answer.getheaders()), answer.read(), answer.reason)
         finally:
             connection.close()
 

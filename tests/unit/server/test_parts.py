@@ -16,7 +16,7 @@ from jupyter_qguard.server.doors.hooks import run_hooks
 from jupyter_qguard.server.doors.model import decode_base64, encode_base64
 from jupyter_qguard.server.doors.upload import LAST, Uploads
 from jupyter_qguard.server.gate import Bucket
-from jupyter_qguard.server.log_filter import QuoteFilter
+from jupyter_qguard.server.log_filter import SecretFilter
 from jupyter_qguard.server.refusal import Refusal, clean_error
 
 TEXT = "what the notebook says"
@@ -152,10 +152,10 @@ def test_the_log_filter_takes_quotations_out() -> None:
     ]
     for message, arguments, exc_info in records:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, message, arguments, exc_info)
-        assert QuoteFilter().filter(record)
+        assert SecretFilter().filter(record)
         assert TEXT not in logging.Formatter().format(record)
     other = logging.LogRecord("x", logging.INFO, "f", 1, "Saving file at %s", ("a.ipynb",), None)
-    assert QuoteFilter().filter(other)
+    assert SecretFilter().filter(other)
     assert other.getMessage() == "Saving file at a.ipynb"
 
 
