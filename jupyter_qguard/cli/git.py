@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from pathlib import Path
 
 import click
 
+from jupyter_qguard.cli import exits
 from jupyter_qguard.errors import InputError
 
 
-@click.group("git", short_help="What git runs: the filter, hooks for a team, what a push takes out.")
+@click.group("git", short_help="What git runs: the filter, and hooks for a team.")
 def command() -> None:
-    """What git runs: the filter, hooks for a team, what a push takes out."""
+    """What git runs: the filter, and hooks for a team."""
 
 
 @command.command("filter", short_help="The git filter (set up by `qguard init`).")
@@ -30,3 +33,23 @@ def filter_(path: str | None) -> int:
     if path is not None:
         return gitfilter.once(path, sys.stdin.buffer, sys.stdout.buffer, os.environ)
     return gitfilter.serve(sys.stdin.buffer, sys.stdout.buffer, os.environ)
+
+
+@command.command("hooks", short_help="Write a folder of hooks for a team's core.hooksPath.")
+@click.argument("folder", type=click.Path())
+def hooks(folder: str) -> int:
+    """Write a folder of hooks for a team's core.hooksPath.
+
+    They judge what is committed and what is pushed, and run each repository's own hooks as well.
+    Run it again after an update.
+    """
+    from jupyter_qguard.cli import githooks
+    from jupyter_qguard.cli.names import shown
+
+    written = githooks.write(Path(folder), Path.cwd())
+    where = shlex.quote(shown(Path(folder).absolute()))
+    click.echo(f"{shown(folder)}: {len(written)} hooks written.")
+    click.echo(f"for this repository: git config core.hooksPath {where}")
+    click.echo(f"for yourself:        git config --global core.hooksPath {where}")
+    click.echo(f"for the machine:     git config --system core.hooksPath {where}")
+    return exits.CLEAN

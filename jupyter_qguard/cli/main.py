@@ -22,7 +22,7 @@ from jupyter_qguard.errors import QGuardError
 # against the command's own help.
 COMMANDS: dict[str, str] = {
     "doctor": "Check this installation and folder, and say how to mend what is wrong.",
-    "git": "What git runs: the filter, hooks for a team, what a push takes out.",
+    "git": "What git runs: the filter, and hooks for a team.",
     "init": "Set a project up: policy, pre-commit entry and (asked) git filter.",
     "kept": "List, reveal or drop values that a redaction kept for you.",
     "pause": "Report instead of redact for a limited time, on record.",

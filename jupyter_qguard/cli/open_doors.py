@@ -27,7 +27,7 @@ OPEN = (
     OpenDoor("kernel-writes", "files that code in a cell writes", "qguard scan in pre-commit and CI (qguard init)"),
     OpenDoor("terminals", "anything done in a terminal", "the same"),
     OpenDoor("other-programs", "editors, sync clients and other servers in the same folder", "the same"),
-    OpenDoor("git-push", "git push of what was committed without the hook", "pre-commit install"),
+    OpenDoor("git-no-verify", "git commit and push with --no-verify", "qguard scan --commits in CI"),
     OpenDoor("ipython-elsewhere", "IPython in a terminal and remote kernels keep each cell's source", "qguard scrub"),
     OpenDoor("trash", "a deleted notebook in the trash", "qguard scrub, or delete_to_trash = False"),
     OpenDoor("archive-download", "folders downloaded as archives", "remove jupyter-archive", ("jupyter-archive",)),

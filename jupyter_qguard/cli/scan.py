@@ -31,6 +31,8 @@ from jupyter_qguard.cli.report import ACTIONS, FORMATS, WITH_LINES, FileReport, 
 @click.option("--policy", "policy_file", type=click.Path(), metavar="FILE", help="Use FILE as the project's policy.")
 @click.option("--staged", is_flag=True, help="Judge what git's index will commit, not the work tree.")
 @click.option("--index", is_flag=True, help="Judge PATHs as git's index holds them, changed or not (for hooks).")
+@click.option("--commits", metavar="RANGE", help="Judge every file and message of the commits A..B.")
+@click.option("--push", metavar="REMOTE", help="Judge what a push takes out; stdin is what git hands pre-push.")
 @click.option("--path", "named", metavar="PATH", help="Judge stdin as the file PATH (for policy and kind).")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), metavar="N", help="Worker processes. [default: by CPUs]")
 def command(
@@ -42,6 +44,8 @@ def command(
     policy_file: str | None,
     staged: bool,
     index: bool,
+    commits: str | None,
+    push: str | None,
     named: str | None,
     jobs: int | None,
 ) -> int:
@@ -53,9 +57,11 @@ def command(
     """
     began = time.perf_counter()
     judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None, regions=form in WITH_LINES)
-    if named is not None and (staged or index or STDIN not in paths):
+    if named is not None and STDIN not in paths:
         raise exits.UsageError("--path names what comes from stdin.", "Use it with -.")
-    report = _from_index(judge, paths, staged, index) if staged or index else _named(judge, paths, named, jobs)
+    report = _from_git(judge, paths, staged, index, commits, push)
+    if report is None:
+        report = _named(judge, paths, named, jobs)
     report.fail_on = fail_on
     report.number()
     report.seconds = time.perf_counter() - began
@@ -95,12 +101,30 @@ def _named(judge: Judge, paths: tuple[str, ...], named: str | None, jobs: int | 
     return report
 
 
-def _from_index(judge: Judge, paths: tuple[str, ...], staged: bool, index: bool) -> Report:
-    if staged and index:
-        raise exits.UsageError("--staged and --index exclude one another.", "Use one of them.")
-    from jupyter_qguard.cli import scanindex
+def _from_git(
+    judge: Judge, paths: tuple[str, ...], staged: bool, index: bool, commits: str | None, push: str | None
+) -> Report | None:
+    """Return the report on what git holds, or None where files are asked for."""
+    asked = staged + index + (commits is not None) + (push is not None)
+    if not asked:
+        return None
+    if asked > 1:
+        raise exits.UsageError("--staged, --index, --commits and --push exclude one another.", "Use one of them.")
+    if STDIN in paths:
+        raise exits.UsageError("What git holds is judged, so - (stdin) cannot go with it.", "Name paths, or nothing.")
+    if staged or index:
+        from jupyter_qguard.cli import scanindex
 
-    return scanindex.staged(judge, paths) if staged else scanindex.indexed(judge, paths)
+        return scanindex.staged(judge, paths) if staged else scanindex.indexed(judge, paths)
+    if paths:
+        raise exits.UsageError("--commits and --push judge whole commits, so no PATH goes with them.")
+    from jupyter_qguard.cli import scancommits
+
+    return (
+        scancommits.commits(judge, commits)
+        if commits is not None
+        else scancommits.push(judge, push or "", read_stdin())
+    )
 
 
 def _write(report: Report, form: str, output: str | None, explain: bool) -> None:

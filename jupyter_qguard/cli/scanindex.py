@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from jupyter_qguard.cli import exits, gitcall, gitindex
-from jupyter_qguard.cli.files import STDIN, select
+from jupyter_qguard.cli import gitcall, gitindex
+from jupyter_qguard.cli.files import select
 from jupyter_qguard.cli.gitindex import Staged
 from jupyter_qguard.cli.judge import Judge, unjudged
 from jupyter_qguard.cli.names import shown
@@ -19,7 +19,6 @@ NOT_HERE = "stored by git-lfs, and its content is not on this machine (git lfs f
 
 def staged(judge: Judge, paths: Sequence[str]) -> Report:
     """Judge what the next commit adds or changes. Raises InputError where there is no index to read."""
-    _no_stdin(paths, "--staged")
     top = gitcall.toplevel(judge.cwd)  # first: elsewhere than in a work tree git answers "nothing is staged"
     report = _judged(judge, top, gitindex.staged(judge.cwd, paths))
     if not report.files and not report.skipped:
@@ -29,7 +28,6 @@ def staged(judge: Judge, paths: Sequence[str]) -> Report:
 
 def indexed(judge: Judge, paths: Sequence[str]) -> Report:
     """Judge what the index holds at ``paths``, changed or not; what is not in it, as it lies on the disk."""
-    _no_stdin(paths, "--index")
     top = gitcall.toplevel(judge.cwd)
     entries = gitindex.indexed(judge.cwd, paths)
     report = _judged(judge, top, entries)
@@ -78,8 +76,3 @@ def _judged(judge: Judge, top: Path, entries: Sequence[Staged]) -> Report:
             report.files.append(judge.report(content, label, label, top))
         report.files[-1].place = entry.path
     return report
-
-
-def _no_stdin(paths: Sequence[str], option: str) -> None:
-    if STDIN in paths:
-        raise exits.UsageError(f"{option} reads git's index, so - (stdin) cannot go with it.")
