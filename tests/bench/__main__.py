@@ -23,6 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.downloads import bench_downloads
 from tests.bench.samples import notebook
 
 ROWS: list[tuple[str, str, str, bool]] = []
@@ -223,6 +224,7 @@ def main() -> int:
         bench_peak()
         bench_cli(scratch)
         bench_save(scratch)
+        bench_downloads(scratch, row, free_port)
         bench_start(scratch)
     table = Table("what", "figure", "goal", "")
     for name, figure, goal, good in ROWS:

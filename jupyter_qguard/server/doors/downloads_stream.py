@@ -85,7 +85,7 @@ class Stream:
         self.limit(0, source.size)
         self._tally = Tally()
         self._records = self._named = 0
-        self._complete = False
+        self._complete = self._closed = self._left = self._missed = False
         self._scan = StreamScan(source.read(0, min(HEAD, source.size)), key=self._gate.guard.key)
         self.decision: Decision
         self.verdict: Verdict
@@ -124,7 +124,9 @@ class Stream:
         stopped = decision.mode == "enforce" and decision.action >= Action.REDACT
         if stopped or not self._records:
             self._records += 1
-            note = "cut while it was sent" if stopped else "judged in parts: what follows had not been looked at yet"
+            note = "judged in parts: what follows had not been looked at yet"
+            if stopped:
+                note = "cut while it was sent" if self._left else ""
             verdict = replace(self.verdict, decision=decision)
             try:
                 await self._record(verdict, note)
@@ -145,20 +147,27 @@ class Stream:
                 async for data in judged:
                     await send(data)
         finally:
-            await self._close()
-        if self._complete and self._begin == 0 and self._stop == self._source.size:
+            with suppress(Cut):  # the reader has gone, or nothing more leaves anyway
+                await self._close()
+        if self._complete and not self._missed and self._begin == 0 and self._stop == self._source.size:
             done = self._downloads.as_it_is(self._source, self._state, self.decision, self._scan.kind)
             self._downloads.learn(self._source, self._request, self._state, done)
 
     async def _close(self) -> None:
-        """Count a clean download; name in a second record what was found after the first one."""
+        """Count a clean download; name in a second record what was found after the first one. Raises Cut."""
+        if self._closed:
+            return
+        self._closed = True
         found = len(self._tally.judged) + self._tally.more
         verdict = replace(self.verdict, decision=self.decision)
-        if not self._records:
-            await self._record(verdict, "")
-        elif self._records == 1 and found > self._named:
-            with suppress(Refusal):
-                await self._record(verdict, f"all of it; {self._tally.more} more are not named")
+        try:
+            if not self._records:
+                await self._record(verdict, "")
+            elif self._records == 1 and found > self._named:
+                more = f"; {self._tally.more} more are not named" if self._tally.more else ""
+                await self._record(verdict, f"all that was found{more}")
+        except Refusal as refusal:
+            raise Cut(refusal) from None
 
     async def _judged(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the part in order, each when the window after it has been judged."""
@@ -186,8 +195,11 @@ class Stream:
                 high = max(low, at - held)
                 ready = kept[max(0, sent - low) : max(0, min(high, self._end) - low)]
                 kept = kept[high - low :]
+                sent += len(ready)
+                if sent >= self._end:
+                    await self._close()  # before the last bytes: who has all of a file is on record
                 if ready:
-                    sent += len(ready)
+                    self._left = True
                     yield ready
                 if sent >= self._end:
                     return
@@ -218,6 +230,7 @@ class Stream:
 
     async def _failed(self) -> None:
         """Go on without a look if the policy says so, on record. Raises Cut if it does not."""
+        self._missed = True
         missed = Unchecked(None, "the scanner failed")
         decision = Decision(Action.WARN, self._state.policy.mode, (), ((missed, Action.WARN),))
         if self._state.policy.on_failure != "warn":
