@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jupyter_qguard.scan.decode import decode_text
+from jupyter_qguard.scan.gates import has_long_word
 from jupyter_qguard.scan.images import side_data, starts_like_one
 from jupyter_qguard.scan.limits import Limits
 
@@ -154,7 +155,10 @@ def words(blanked: str) -> str:
     Random bytes hold next to none, but so many percent signs and backslashes that reading all of it in other ways
     would take a hundred times as long as searching it.
     """
-    shape = blanked.encode("ascii").translate(_SHOWN)
+    data = blanked.encode("ascii")
+    if not has_long_word(data):
+        return ""
+    shape = data.translate(_SHOWN)
     pieces: list[str] = []
     at = shape.find(_WORD)
     begin = end = 0

@@ -30,6 +30,10 @@ OTHER: Final = (
 )
 
 
+LONG_WORD: Final = "[!-~]{20}"
+"""What ``binary.words`` looks for."""
+
+
 class First(Protocol):
     """Finds where the first match ends."""
 
@@ -44,7 +48,7 @@ _gates: Sequence[First] | None = None
 
 def suspects(texts: Sequence[str]) -> Collection[int]:
     """Return the indexes of all texts that may carry something (of a few others, too)."""
-    gates = _built()
+    gates = _built()[:-1]
     if not gates:
         return range(len(texts))
     found: set[int] = set()
@@ -57,6 +61,12 @@ def suspects(texts: Sequence[str]) -> Collection[int]:
                 index = bisect_right(starts, starts[index] + end - 1)
                 found.add(first + index - 1)
     return found
+
+
+def has_long_word(data: bytes) -> bool:
+    """Return whether there may be a run of 20 printable characters without a space."""
+    gates = _built()
+    return not gates or gates[-1].first(memoryview(data)) is not None
 
 
 def _built() -> Sequence[First]:
@@ -76,4 +86,4 @@ def _build() -> Sequence[First]:
     except ImportError:
         return ()
     folder = usual_cache_dir()
-    return tuple(FirstFinder(patterns, folder) for patterns in ((RUN,), (TAG,), OTHER))
+    return tuple(FirstFinder(patterns, folder) for patterns in ((RUN,), (TAG,), OTHER, (LONG_WORD,)))

@@ -91,18 +91,22 @@ class StreamScan:
         assert self._decoder is not None  # noqa: S101
         text = self._text + self._decoder.decode(data, last)
         scan = self._scan(text, text_leaves(text))
-        gone, kept = (text, "") if last else (text[:-OVERLAP], text[-OVERLAP:])
+        gone = len(text) if last else max(0, len(text) - OVERLAP)
+        kept = text[gone:]
         # a character that stands for broken bytes is longer than they were: a little more is held than need be
         held = 0 if last else len(encode_text(kept, self._codec)) + len(self._decoder.getstate()[0])
         self._text = kept
-        return self._window(scan, held, gone.count("\n"), len(gone) - gone.rfind("\n") - 1, len(gone), last)
+        return self._window(scan, held, text.count("\n", 0, gone), gone - text.rfind("\n", 0, gone) - 1, gone, last)
 
     def _feed_bytes(self, data: bytes, last: bool) -> Window:
         data = self._bytes + data
         scan = self._scan(None, [leaf for text, _ in raw(data) for leaf in raw_leaves(text)])
-        gone, kept = (data, b"") if last else (data[:-OVERLAP], data[-OVERLAP:])
+        gone = len(data) if last else max(0, len(data) - OVERLAP)
+        kept = data[gone:]
         self._bytes = kept
-        return self._window(scan, len(kept), gone.count(b"\n"), len(gone) - gone.rfind(b"\n") - 1, len(gone), last)
+        return self._window(
+            scan, len(kept), data.count(b"\n", 0, gone), gone - data.rfind(b"\n", 0, gone) - 1, gone, last
+        )
 
     def _window(self, scan: Scan, held: int, lines: int, column: int, size: int, last: bool) -> Window:
         # In binary data a hit may come from another reading of the bytes, whose lines say nothing: report it at once.
