@@ -60,7 +60,7 @@ def _view(report: Report, explain: bool) -> dict[str, Any]:
     by_file: dict[int, list[int]] = {}
     for item, number in chosen:
         by_file.setdefault(id(item), []).append(number)
-    told = [item for item in report.files if item.findings or item.problem or item.unchecked]
+    told = [item for item in report.files if _speaks(item)]
     stopping, below, let_be, failed = totals(report)
     status, words = _verdict(report, stopping, failed)
     return {
@@ -84,7 +84,7 @@ def _view(report: Report, explain: bool) -> dict[str, Any]:
         "notes": report.notes,
         "rules": list(_by_rule(report)),
         "files": [_file(item, n, by_file.get(id(item), []), explain) for n, item in enumerate(told, start=1)],
-        "clean": [item.path for item in report.files if item not in told][:MAX_LISTED],
+        "clean": [item.path for item in report.files if not _speaks(item)][:MAX_LISTED],
         "clean_count": len(report.files) - len(told),
         "policies": _policies(report),
         "problems": [(item.path, item.problem) for item in report.files if item.problem],
@@ -96,6 +96,11 @@ def _view(report: Report, explain: bool) -> dict[str, Any]:
         "left_out": report.findings - len(chosen),
         "count": count,
     }
+
+
+def _speaks(item: FileReport) -> bool:
+    """Return whether there is anything to say about a file."""
+    return bool(item.findings or item.problem or item.unchecked)
 
 
 def _verdict(report: Report, stopping: int, failed: int) -> tuple[str, str]:

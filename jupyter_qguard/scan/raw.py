@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jupyter_qguard.scan.fragments import Bounds, Component, Edit, Leaf, bounds_of, leaf_edits
 from jupyter_qguard.scan.judge import climb
 from jupyter_qguard.scan.redact import Hit
-from jupyter_qguard.scan.splice import literals, offsets_in_literal
+from jupyter_qguard.scan.splice import literals, offsets_in_literals
 
 _Key = tuple[tuple[Component, ...], bool]
 
@@ -53,17 +53,21 @@ def notebook_regions(text: str, leaves: Sequence[Leaf], hits: Sequence[Hit]) -> 
         ends.append((edits[0], edits[-1]) if edits else None)
     wanted = {(edit.path, edit.is_key) for pair in ends if pair for edit in pair}
     found = _literals(text, wanted)
+    offsets = offsets_in_literals(text, set(found.values()))
     lines = _Lines(text)
     out: list[Region | None] = []
     for pair in ends:
-        first = found.get((pair[0].path, pair[0].is_key)) if pair else None
-        last = found.get((pair[1].path, pair[1].is_key)) if pair else None
+        first, last = (found.get((edit.path, edit.is_key)) for edit in pair) if pair else (None, None)
         if pair is None or first is None or last is None:
             out.append(None)
             continue
-        low = offsets_in_literal(text, *first, pair[0].start)
-        out.append(lines.region(low, max(low, offsets_in_literal(text, *last, pair[1].end))))
+        low, high = _at(offsets[first], pair[0].start), _at(offsets[last], pair[1].end)
+        out.append(lines.region(low, max(low, high)))
     return out
+
+
+def _at(offsets: Sequence[int], index: int) -> int:
+    return offsets[min(index, len(offsets) - 1)]
 
 
 def _in_leaf(hit: Hit) -> tuple[int, int]:

@@ -166,10 +166,7 @@ def splice(text: str, edits: Sequence[Edit]) -> str:
 def _splice_literal(body: str, edits: Sequence[Edit], ascii_only: bool) -> str:
     """Edit the body of one literal; offsets count decoded code points."""
     encode = encode_basestring_ascii if ascii_only else encode_basestring
-    if "\\" not in body:
-        bounds: Sequence[int] = range(len(body) + 1)
-    else:
-        bounds = [m.start() for m in _PIECE.finditer(body)] + [len(body)]
+    bounds = _bounds(body)
     raw = [
         Edit(e.path, e.is_key, bounds[e.start], bounds[e.end], encode(e.replacement)[1:-1])
         for e in edits
@@ -180,18 +177,24 @@ def _splice_literal(body: str, edits: Sequence[Edit], ascii_only: bool) -> str:
     return replace(body, raw)
 
 
-def offsets_in_literal(text: str, start: int, end: int, offset: int) -> int:
-    """Return where code point ``offset`` of the decoded literal text[start:end] (quotes included) begins in ``text``.
-
-    An offset at or past the literal's last character gives the closing quote.
-    """
-    body = text[start + 1 : end - 1]
+def _bounds(body: str) -> Sequence[int]:
+    """Return where each decoded code point of a literal's body begins in it, and last where it ends."""
     if "\\" not in body:
-        return start + 1 + min(offset, len(body))
-    for n, piece in enumerate(_PIECE.finditer(body)):
-        if n == offset:
-            return start + 1 + piece.start()
-    return end - 1
+        return range(len(body) + 1)
+    return [m.start() for m in _PIECE.finditer(body)] + [len(body)]
+
+
+def offsets_in_literals(text: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Sequence[int]]:
+    """Return, for each literal text[start:end] (quotes included), where its decoded code points begin in ``text``.
+
+    The last of a literal's offsets is its closing quote.
+    """
+    out: dict[tuple[int, int], Sequence[int]] = {}
+    for start, end in spans:
+        bounds = _bounds(text[start + 1 : end - 1])
+        shifted = range(start + 1, end) if isinstance(bounds, range) else [start + 1 + at for at in bounds]
+        out[start, end] = shifted
+    return out
 
 
 def literals(text: str) -> Iterator[tuple[tuple[Component, ...], bool, int, int]]:

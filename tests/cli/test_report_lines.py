@@ -14,7 +14,7 @@ import pytest
 
 from jupyter_qguard.cli.report import Report
 from jupyter_qguard.scan.scanner import scan_bytes, scan_notebook
-from tests.cli.conftest import github_token, random_text
+from tests.cli.conftest import code_cell, github_token, notebook, random_text
 from tests.cli.reporting import judged
 
 Write = Callable[[Any], str]
@@ -85,6 +85,16 @@ def test_a_notebook_shows_the_raw_line_of_each_finding(
     text = WRITERS[writer](document(tokens, lists=lists))
     report = judged({"a.ipynb": text.encode()}, env, work)
     assert regions(report) == {naive(text, token) for token in tokens}
+
+
+@pytest.mark.parametrize("lists", [True, False], ids=["lists", "strings"])
+def test_thousands_of_findings_in_one_cell_each_have_their_line(lists: bool, env: dict[str, str], work: Path) -> None:
+    tokens = [github_token() for _ in range(3000)]
+    lines = [f'a = "{token}"\n' for token in tokens]
+    nb = json.loads(notebook(code_cell("")))
+    nb["cells"][0]["source"] = lines if lists else "".join(lines)
+    text = json.dumps(nb, indent=1)
+    assert regions(judged({"a.ipynb": text.encode()}, env, work)) == {naive(text, token) for token in tokens}
 
 
 def test_a_byte_order_mark_is_no_column(env: dict[str, str], work: Path) -> None:
