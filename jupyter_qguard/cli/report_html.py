@@ -166,7 +166,7 @@ def _finding(item: FileReport, number: int, explain: bool) -> dict[str, Any]:
     region = region_of(item, number)
     step, _, command = advice(item, number).partition(": qguard ")
     cut = row["action"] in ("redact", "block") and not any(item.by_hand[number : number + 1]) and not accepted(row)
-    explained = []
+    explained = [f"Not excepted: {row['not_excepted']}"] if row.get("not_excepted") else []
     if explain and rule is not None:
         explained.append(f"Rule: {rule.title} ({rule.tier}): {rule.why}")
     if explain and number < len(item.because) and item.because[number]:

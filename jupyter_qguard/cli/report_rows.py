@@ -84,9 +84,15 @@ def file_name(item: FileReport) -> str:
 
 
 def sentence(item: FileReport, number: int) -> str:
-    """Return why and where finding ``number`` is, without the next step: ``… in cell 4 source 2:14.``"""
+    """Return why and where finding ``number`` is, without the next step: ``…, at cell 4 source 2:14.``
+
+    Says too why an exception that seemed to be meant for it does not count (``not_excepted``).
+    """
     row = item.findings[number]
-    return f"{harmless(row['why'])}, at {place(row)}."
+    refused = row.get("not_excepted")
+    return f"{harmless(row['why'])}, at {place(row)}." + (
+        f" Not excepted: {harmless(str(refused))}." if refused else ""
+    )
 
 
 def advice(item: FileReport, number: int) -> str:

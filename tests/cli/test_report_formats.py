@@ -322,6 +322,14 @@ def test_html_lists_exceptions_with_reason_owner_and_expiry() -> None:
     )
 
 
+@pytest.mark.parametrize("form", MADE)
+def test_why_an_exception_does_not_count_is_said(form: str) -> None:
+    found = row(not_excepted="it ran out on 2026-01-01")
+    report = Report([FileReport("a.ipynb", "redact", [found], place="a.ipynb")])
+    text = RENDER[form](report)  # type: ignore[operator]
+    assert "Not excepted: it ran out on 2026-01-01" in text.replace("%3A", ":")
+
+
 def test_html_of_very_many_findings_is_cut_the_least_first_and_says_so() -> None:
     rows = [row(action="warn") for _ in range(MAX_FINDINGS)] + [row(action="block", rule="aws-access-key-id")]
     text = to_html(Report([FileReport("a.ipynb", "block", rows)]))
