@@ -11,7 +11,7 @@ from typing import Any, Literal
 from jupyter_qguard.cli.names import shown
 from jupyter_qguard.messages import count
 
-Kind = Literal["checkpoint", "leftover", "temporary", "history", "store", "trash", "shadow", "workspace"]
+Kind = Literal["checkpoint", "leftover", "temporary", "history", "store", "trash", "shadow", "workspace", "file"]
 Action = Literal["redact", "delete", "report"]
 
 TITLES: dict[Kind, str] = {
@@ -23,6 +23,7 @@ TITLES: dict[Kind, str] = {
     "trash": "in the trash",
     "shadow": "written for a language server",
     "workspace": "JupyterLab's own state",
+    "file": "",
 }
 
 

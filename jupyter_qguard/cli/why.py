@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,9 @@ from jupyter_qguard.cli import exits
 from jupyter_qguard.cli.files import root_of, select
 from jupyter_qguard.cli.names import harmless, shown
 from jupyter_qguard.cli.times import when
+from jupyter_qguard.errors import QGuardError
+from jupyter_qguard.messages import count
+from jupyter_qguard.secret import Secret
 
 NO_ID = "00000000"
 _MARKER = re.compile(
@@ -43,7 +47,8 @@ def command(marker: str) -> int:
     """Say what was taken out, when, by which rule, and where else it stands.
 
     MARKER is what stands in the file, [REDACTED:rule:id], or its id alone; FINDING is a finding's
-    fingerprint. The record, the kept values and the current project's files are searched.
+    fingerprint. The record, the kept values and the current project's files are searched, and for the value itself
+    also checkpoints, leftovers, trash and IPython's history, for half a minute at most.
     """
     sought = _parse(marker)
     if sought is None:
@@ -53,7 +58,9 @@ def command(marker: str) -> int:
     cwd = Path.cwd()
     known = _record(sought)
     known = _kept(sought) or known
-    known = _tree(sought, root_of(cwd, cwd), cwd) or known
+    root = root_of(cwd, cwd)
+    known = _tree(sought, root, cwd) or known
+    known = _standing(sought, root, cwd) or known
     if not known:
         click.echo("Nothing is known about it here: not in the record, not kept, not in this folder's files.")
         click.echo("next: ask on the machine and as the user that redacted it; ids mean nothing elsewhere.")
@@ -96,6 +103,7 @@ def _record(sought: Sought) -> bool:
     for event, finding in rows[:_SHOWN]:
         click.echo(
             f"  {when(event.time)}  {event.door}: {finding['action']}  {_where(event.path, finding)}  {_by(event)}"
+            + (f"  [{harmless(event.note)}]" if event.note else "")
         )
     if len(rows) > _SHOWN:
         click.echo(f"  and {len(rows) - _SHOWN} more")
@@ -113,7 +121,7 @@ def _title(rule_id: str) -> None:
 
 
 def _where(path: str, finding: Mapping[str, Any]) -> str:
-    parts = [harmless(path)]
+    parts = [harmless(path)] if path else []
     if finding.get("cell_index") is not None:
         cell = f"cell {finding['cell_index'] + 1}"
         parts.append(f"{cell} ({harmless(finding['cell_id'])})" if finding.get("cell_id") else cell)
@@ -175,6 +183,72 @@ def _tree(sought: Sought, root: Path, cwd: Path) -> bool:
     if len(files) > _TREE_FILES:
         click.echo(f"  (only the first {_TREE_FILES} files were searched)")
     return bool(hits)
+
+
+def _standing(sought: Sought, root: Path, cwd: Path) -> bool:
+    """Print where the value itself still stands, in files as they are now."""
+    from jupyter_qguard.cli import why_standing
+
+    if sought.id8 == NO_ID:
+        click.echo(
+            "the value itself: not looked for, since it has no id of its own. `qguard scan` finds all of its kind."
+        )
+        return False
+    wanted = why_standing.Wanted(sought.id8, sought.rule, _kept_texts(sought))
+    show = why_standing.counting()
+    found = why_standing.look(wanted, root, cwd, os.environ, progress=show)
+    if show is not None:
+        click.echo("\r" + " " * 30 + "\r", nl=False, err=True)
+    if found.hits:
+        click.echo("THE VALUE ITSELF still stands in:")
+        for path, title, row in found.hits[:_SHOWN]:
+            place = _where("", row).strip() if row is not None else "as text that no rule finds"
+            click.echo(f"  {path}{f' ({title})' if title else ''}{', ' + place if place else ''}")
+        if len(found.hits) > _SHOWN:
+            click.echo(f"  and {len(found.hits) - _SHOWN} more places")
+        click.echo(
+            "next: replace it at its vendor; then qguard redact --in-place FILE, and qguard scrub for the copies"
+        )
+    else:
+        click.echo(
+            f"the value itself: found in none of {found.looked} files "
+            "(project, checkpoints, trash, IPython history, JupyterLab's state)"
+        )
+    if found.passed_over:
+        click.echo(f"  ({count(found.passed_over, 'file')} could not be looked into)")
+    if found.out_of_time:
+        click.echo(
+            f"  (stopped after {why_standing.MOST_SECONDS:.0f} seconds; `qguard scan` and `qguard scrub` look at all)"
+        )
+    _history_hint(root, found.hits)
+    return bool(found.hits)
+
+
+def _history_hint(root: Path, hits: Sequence[tuple[str, str, object]]) -> None:
+    if (root / ".git").exists():
+        import shlex
+
+        files = " ".join(shlex.quote(path) for path in sorted({path for path, title, _ in hits if not title})[:5])
+        click.echo(
+            "git history is not searched. Commits to look at: "
+            f"git -C {shlex.quote(shown(root))} log --all --oneline -- {files or chr(39) + '*.ipynb' + chr(39)}"
+        )
+
+
+def _kept_texts(sought: Sought) -> tuple[Secret, ...]:
+    """Return the kept values behind the id, to be looked for as text; none where they cannot be opened."""
+    from jupyter_qguard import paths
+    from jupyter_qguard.broker.kept import KeptStore
+
+    store = KeptStore(paths.data_dir(os.environ), env=os.environ)
+    ids = {
+        str(row["id"]) for row in store.list() if str(row["id"])[:8] == sought.id8 and sought.rule in ("", row["rule"])
+    }
+    texts = []
+    for one in sorted(ids):
+        with contextlib.suppress(QGuardError):
+            texts.append(store.reveal(one))
+    return tuple(texts)
 
 
 def _cells(data: bytes, pattern: re.Pattern[bytes]) -> str:
