@@ -31,6 +31,7 @@ from jupyter_qguard.messages import (
     unchecked_rows,
 )
 from jupyter_qguard.policy.decide import decide, stop_what_cannot_be_cut
+from jupyter_qguard.policy.exempt import exempt
 from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKind, Mode, OnFailure
 from jupyter_qguard.scan import rules
 from jupyter_qguard.scan.rules import ALL as RULES
@@ -180,7 +181,7 @@ class Guard:
 
     def decide(self, scan: Scan, context: Context, policy: Policy) -> Decision:
         """Return what policy says of a scan; every way of judging (doors, shell, exports) comes through here."""
-        return decide(scan.findings, scan.unchecked, context, policy)
+        return exempt(decide(scan.findings, scan.unchecked, context, policy), scan, context, policy)
 
     def _decide(self, scan: Scan, content: Any, request: Request, policy: Policy, *, rendered: bool) -> Judgement:
         context = Context(request.door, request.path, "notebook" if rendered else scan.kind)
@@ -200,6 +201,8 @@ class Guard:
             kind=scan.kind,
         )
         if action is Action.ALLOW:
+            if any(item.exemption for item in decision.judged):  # an exception without a trace helps no reviewer
+                self._record(self.event(request, scan.kind, action, decision.mode, decision, policy.digest), policy)
             self.ledger.count(request.door, str(action))
             return base
         if decision.mode == "observe" or action is Action.WARN:
@@ -285,14 +288,29 @@ def on_hub(env: Mapping[str, str]) -> bool:
     return bool(env.get("JUPYTERHUB_USER") or env.get("JUPYTERHUB_API_TOKEN"))
 
 
-def build(root: Path, env: Mapping[str, str], *, policy_file: Path | None = None) -> Guard:
+def build(
+    root: Path,
+    env: Mapping[str, str],
+    *,
+    policy_file: Path | None = None,
+    baseline_file: Path | None = None,
+    use_baselines: bool = True,
+) -> Guard:
     """Return the guard for one server root or repository.
 
-    Raises ConfigError where a system or user policy cannot be used, QGuardError where the data folder cannot.
+    ``policy_file`` and ``baseline_file`` take the place of the project's own. Raises ConfigError where a system or
+    user policy, or a file named here, cannot be used, QGuardError where the data folder cannot.
     """
     data = paths.data_dir(env)
     policies = settings.load(
-        None, root=root, env=env, known_rules=frozenset(RULES), project_file=policy_file, pause_file=data / PAUSE_NAME
+        None,
+        root=root,
+        env=env,
+        known_rules=frozenset(RULES),
+        project_file=policy_file,
+        baseline_file=baseline_file,
+        use_baselines=use_baselines,
+        pause_file=data / PAUSE_NAME,
     )
     return Guard(
         policies=policies,

@@ -87,6 +87,7 @@ def record_of(
             "column": item.finding.column,
             "id8": item.finding.fingerprint[:8],
             "cut": item.finding.cut,
+            **({"exception": item.exemption.because} if item.exemption else {}),
         }
         for item in (decision.judged if decision else ())
     ]

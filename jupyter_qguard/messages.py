@@ -109,28 +109,40 @@ def describe_unchecked(door: Door, unchecked: Iterable[tuple[Unchecked, Action]]
 
 
 def finding_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Return findings as the public JSON objects of contract §5."""
-    rows = []
-    for number, item in enumerate(judged, start=1):
-        finding = item.finding
-        rows.append(
-            {
-                "id": f"f{number}",
-                "rule": finding.rule.id,
-                "severity": finding.rule.severity,
-                "action": str(item.action),
-                "fingerprint": finding.fingerprint,
-                "cell_id": finding.address.cell_id,
-                "cell_index": finding.address.cell_index,
-                "field": finding.address.field,
-                "line": finding.line,
-                "column": finding.column,
-                "end_line": finding.end_line,
-                "end_column": finding.end_column,
-                "why": finding.why,
-            }
-        )
-    return rows
+    """Return findings as the public JSON objects of contract §5.
+
+    ``exception`` is there where a reviewed exception let one pass, ``not_excepted`` where one fits but does not count.
+    """
+    return [_row(number, item) for number, item in enumerate(judged, start=1)]
+
+
+def _row(number: int, item: Judged) -> dict[str, Any]:
+    finding, exemption = item.finding, item.exemption
+    row: dict[str, Any] = {
+        "id": f"f{number}",
+        "rule": finding.rule.id,
+        "severity": finding.rule.severity,
+        "action": str(item.action),
+        "fingerprint": finding.fingerprint,
+        "cell_id": finding.address.cell_id,
+        "cell_index": finding.address.cell_index,
+        "field": finding.address.field,
+        "line": finding.line,
+        "column": finding.column,
+        "end_line": finding.end_line,
+        "end_column": finding.end_column,
+        "why": finding.why,
+    }
+    if exemption is not None:
+        row["exception"] = {
+            "kind": exemption.kind,
+            "reason": exemption.reason,
+            "owner": exemption.owner or None,
+            "expires": exemption.expires or None,
+        }
+    if item.not_exempt:
+        row["not_excepted"] = item.not_exempt
+    return row
 
 
 def unchecked_rows(unchecked: Iterable[tuple[Unchecked, Action]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from jupyter_qguard.errors import ConfigError, QGuardError
 if TYPE_CHECKING:
     from jupyter_qguard.cli.asked import Look
     from jupyter_qguard.guard import Guard
+    from jupyter_qguard.policy.model import Judged
 
 GIANT = 256 * 1024 * 1024
 """Bytes. A file this large, met while walking a folder, is not read unless it is a notebook; it is ``unchecked``."""
@@ -26,9 +27,9 @@ GIANT = 256 * 1024 * 1024
 class Judge:
     """Judges bytes as door ``commit``. Guards are built once per policy root.
 
-    ``own_key`` False: ids are published only where ``QGUARD_INSTALLATION_KEY`` makes machines agree
-    (contract §4), and the folder of this installation is not touched. ``regions``: look up where each finding
-    stands in the raw file, for reports that show its lines.
+    ``policy_file`` and ``baseline_file`` take the place of the project's own. ``own_key`` False: ids are published
+    only where ``QGUARD_INSTALLATION_KEY`` makes machines agree (contract §4), and the folder of this installation is
+    not touched. ``regions``: look up where each finding stands in the raw file, for reports that show its lines.
     """
 
     cwd: Path
@@ -36,6 +37,8 @@ class Judge:
     policy_file: Path | None = None
     own_key: bool = True
     regions: bool = False
+    baseline_file: Path | None = None
+    use_baselines: bool = True
     _guards: dict[Path, Guard] = field(default_factory=dict)
     _roots: dict[tuple[Path, Path | None], Path] = field(default_factory=dict)
     _checked: set[tuple[Path, str]] = field(default_factory=set)
@@ -46,7 +49,13 @@ class Judge:
         if found is None:
             from jupyter_qguard import guard as guards
 
-            found = guards.build(root, self.env, policy_file=self.policy_file)
+            found = guards.build(
+                root,
+                self.env,
+                policy_file=self.policy_file,
+                baseline_file=self.baseline_file,
+                use_baselines=self.use_baselines,
+            )
             if not self.own_key and not self.env.get("QGUARD_INSTALLATION_KEY"):
                 found.key = None
             self._guards[root] = found
@@ -64,6 +73,7 @@ class Judge:
         look = asked.look(guard, data, path)
         folder = (root, path.rpartition("/")[0])
         if folder not in self._checked:  # which files apply depends on the folder alone
+            _ = look.policy.baseline  # one that cannot be used is a problem even where nothing was found
             problems = guard.policies.problems
             if len(problems) > (look.policy.on_failure == "warn"):
                 raise ConfigError(harmless(problems[0]), "Nothing was judged by it; see `qguard policy check`.")
@@ -134,9 +144,34 @@ def from_look(look: Look, label: str, size: int) -> FileReport:
         by_hand=[bool(look.scan.problem) or look.scan.kind == "opaque" for _ in look.decision.judged],
         mode=look.decision.mode,
         problem=harmless(look.scan.problem) if look.scan.problem else "",
+        notes=pragma_notes(look),
         size=size,
         policy=look.policy.digest,
     )
+
+
+def pragma_notes(look: Look) -> list[str]:
+    """Say of every pragma that let nothing pass why it did not: a comment that does nothing misleads reviewers."""
+    if not look.scan.pragmas:
+        return []
+    judged = list(enumerate(look.decision.judged))
+    used = {id(look.scan.pragma(number)) for number, item in judged if _by_pragma(item)}
+    counts = look.policy.exceptions.pragma_counts("commit")
+    notes = []
+    for pragma in look.scan.pragmas:
+        if id(pragma) in used:
+            continue
+        cell = f"cell {pragma.address.cell_index + 1} " if pragma.address.cell_index is not None else ""
+        why = pragma.wrong or ("there is nothing to allow" if counts else "the policy takes no pragmas")
+        if counts and not pragma.wrong:
+            refused = [item.not_exempt for number, item in judged if item.action and look.scan.pragma(number) is pragma]
+            why = refused[0] if refused else why
+        notes.append(f"{cell}line {pragma.line}: the qguard pragma does not count: {why}.")
+    return notes
+
+
+def _by_pragma(item: Judged) -> bool:
+    return item.exemption is not None and item.exemption.kind == "pragma"
 
 
 def unjudged(label: str, problem: str, size: int = 0) -> FileReport:

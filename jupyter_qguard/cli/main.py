@@ -21,6 +21,7 @@ from jupyter_qguard.errors import QGuardError
 # One line per command, so that the list of commands costs no import. A test holds each line
 # against the command's own help.
 COMMANDS: dict[str, str] = {
+    "baseline": "Accept, list, review and remove reviewed exceptions.",
     "doctor": "Check this installation and folder, and say how to mend what is wrong.",
     "git": "What git runs: the filter, and hooks for a team.",
     "init": "Set a project up: policy, pre-commit entry and (asked) git filter.",

@@ -63,7 +63,15 @@ def judge_all(judge: Judge, files: Sequence[Chosen], named: frozenset[str], jobs
 
 
 def _bare(judge: Judge) -> Judge:
-    return Judge(judge.cwd, dict(judge.env), judge.policy_file, judge.own_key, judge.regions)
+    return Judge(
+        judge.cwd,
+        dict(judge.env),
+        judge.policy_file,
+        judge.own_key,
+        regions=judge.regions,
+        baseline_file=judge.baseline_file,
+        use_baselines=judge.use_baselines,
+    )
 
 
 def _warm(judge: Judge) -> None:

@@ -22,8 +22,9 @@ class FileReport:
     """One file judged. ``problem``: why it could not be judged as what it is (one sentence; exit 2).
 
     Per finding, ``because`` names the setting that gave its action and ``by_hand`` says whether ``qguard redact``
-    cannot cut it out; ``size`` is in bytes. ``regions`` says for each finding where it stands in the raw file
-    (line, column, end line, end column; None where there are no lines), if that was asked for.
+    cannot cut it out; ``notes`` are remarks about the file (a pragma that does not count); ``size`` is in bytes.
+    ``regions`` says for each finding where it stands in the raw file (line, column, end line, end column; None where
+    there are no lines), if that was asked for.
 
     ``place`` is the path from the repository's root (or what stands for one), as the file system has it:
     what a code host calls the file. Empty for stdin. ``policy`` is the digest of the policy that judged it.
@@ -37,6 +38,7 @@ class FileReport:
     by_hand: list[bool] = field(default_factory=list)
     mode: str = "enforce"
     problem: str = ""
+    notes: list[str] = field(default_factory=list)
     size: int = 0
     regions: list[tuple[int, int, int, int] | None] = field(default_factory=list)
     place: str = ""
@@ -64,6 +66,11 @@ class Report:
         return sum(len(item.findings) for item in self.files)
 
     @property
+    def excepted(self) -> int:
+        """How many of them a reviewed exception let pass."""
+        return sum("exception" in row for item in self.files for row in item.findings)
+
+    @property
     def code(self) -> int:
         """The exit code: 2 if any file could not be judged, else 1 from ``fail_on`` upwards, else 0."""
         if any(item.problem for item in self.files):
@@ -80,7 +87,7 @@ class Report:
 
 
 def to_json(report: Report) -> str:
-    """Return the report as one JSON object; ``problem`` and ``skipped`` appear where there is something to say."""
+    """Return the report as one JSON object; ``problem``, ``notes`` and ``skipped`` are there if they say something."""
     files = []
     for item in report.files:
         entry: dict[str, Any] = {
@@ -91,6 +98,8 @@ def to_json(report: Report) -> str:
         }
         if item.problem:
             entry["problem"] = item.problem
+        if item.notes:
+            entry["notes"] = item.notes
         files.append(entry)
     document: dict[str, Any] = {"version": 1, "verdict": report.verdict, "files": files}
     if report.skipped:

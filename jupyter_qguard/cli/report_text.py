@@ -76,19 +76,27 @@ def _painter(colour: bool) -> Paint:
 
 
 def _file(item: FileReport, paint: Paint, explain: bool) -> Iterator[str]:
-    if not (item.findings or item.problem or (item.unchecked and (explain or item.verdict != "allow"))):
+    told = [number for number, row in enumerate(item.findings) if explain or not _accepted(row)]
+    if not (told or item.problem or item.notes or (item.unchecked and (explain or item.verdict != "allow"))):
         return
     yield paint(item.path, bold=True)
     if item.problem:
         yield f"  {paint('not judged', fg='red', bold=True)}  {item.problem}"
     previous = ""
-    for number, row in enumerate(item.findings):
+    for number in told:
+        row = item.findings[number]
         action = row["action"]
         word = paint(f"{action:<6}", fg=_COLOURS.get(action), bold=action == "block")
         yield f"  {word}  {paint(place(row), fg='cyan')}  {row['rule']}  ({row['severity']})"
         yield f"          {harmless(row['why'])}"
+        if row.get("not_excepted"):
+            yield f"          note: {harmless(row['not_excepted'])}"
         if explain:
             yield from (f"          {line}" for line in _explained(item, row, number))
+        if "exception" in row:
+            if not explain:
+                yield f"          allowed by {harmless(item.because[number])}"
+            continue  # reviewed: there is nothing to do
         step = next_step(item, number)
         if step != previous:
             yield f"          next: {step}"
@@ -96,6 +104,12 @@ def _file(item: FileReport, paint: Paint, explain: bool) -> Iterator[str]:
     for part in item.unchecked:
         where = harmless(str(part["field"])) if part["field"] else "the file"
         yield f"  {paint('unchecked', fg='yellow')}  {where}: {harmless(part['reason'])}"
+    yield from (f"  {paint('note', fg='yellow')}  {harmless(note)}" for note in item.notes)
+
+
+def _accepted(row: Mapping[str, Any]) -> bool:
+    """Return whether a baseline lets the finding pass; those are counted, and listed by ``--explain``."""
+    return "exception" in row and row["exception"]["kind"] == "baseline"
 
 
 def _explained(item: FileReport, row: Mapping[str, Any], number: int) -> Iterator[str]:
@@ -105,7 +119,7 @@ def _explained(item: FileReport, row: Mapping[str, Any], number: int) -> Iterato
     if rule is not None:
         yield f"rule: {rule.title} ({rule.tier}): {rule.why}"
     if number < len(item.because) and item.because[number]:
-        yield f"policy: {row['action']}, because of {item.because[number]}"
+        yield f"policy: {row['action']}, because of {harmless(item.because[number])}"
     if not row["fingerprint"].startswith("00000000"):
         yield f"same value: id {row['fingerprint'][:8]}"
 
@@ -128,10 +142,12 @@ def _summary(report: Report, paint: Paint) -> str:
         for row in item.findings
         if ACTIONS.index(row["action"]) >= ACTIONS.index(report.fail_on)
     )
-    others = report.findings - stopping
+    others = report.findings - stopping - report.excepted
     parts = [f"{_count(stopping, 'finding')} at or above {report.fail_on}"]
     if others:
         parts.append(f"{others} below")
+    if report.excepted:
+        parts.append(f"{report.excepted} allowed by reviewed exceptions (--explain lists them)")
     if failed:
         parts.append(f"{_count(failed, 'file')} not judged")
     observed = " (policy only observes: nothing would be changed)" if _observed(report) else ""

@@ -29,6 +29,8 @@ from jupyter_qguard.cli.report import ACTIONS, FORMATS, WITH_LINES, FileReport, 
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the report to FILE.")
 @click.option("--policy", "policy_file", type=click.Path(), metavar="FILE", help="Use FILE as the project's policy.")
+@click.option("--baseline", "baseline_file", type=click.Path(), metavar="FILE", help="Use FILE as the baseline.")
+@click.option("--no-baseline", is_flag=True, help="Judge as if nothing had been accepted.")
 @click.option("--staged", is_flag=True, help="Judge what git's index will commit, not the work tree.")
 @click.option("--index", is_flag=True, help="Judge PATHs as git's index holds them, changed or not (for hooks).")
 @click.option("--commits", metavar="RANGE", help="Judge every file and message of the commits A..B.")
@@ -42,6 +44,8 @@ def command(
     form: str,
     output: str | None,
     policy_file: str | None,
+    baseline_file: str | None,
+    no_baseline: bool,
     staged: bool,
     index: bool,
     commits: str | None,
@@ -56,7 +60,16 @@ def command(
     on its way into a commit.
     """
     began = time.perf_counter()
-    judge = Judge(Path.cwd(), os.environ, Path(policy_file) if policy_file else None, regions=form in WITH_LINES)
+    if baseline_file and no_baseline:
+        raise exits.UsageError("--baseline and --no-baseline exclude one another.", "Use one of them.")
+    judge = Judge(
+        Path.cwd(),
+        os.environ,
+        Path(policy_file) if policy_file else None,
+        regions=form in WITH_LINES,
+        baseline_file=Path(baseline_file) if baseline_file else None,
+        use_baselines=not no_baseline,
+    )
     if named is not None and STDIN not in paths:
         raise exits.UsageError("--path names what comes from stdin.", "Use it with -.")
     report = _from_git(judge, paths, staged, index, commits, push)

@@ -27,6 +27,7 @@ _FINDING: dict[str, tuple[type, ...]] = {
     "column": _OPTIONAL_INT,
     "id8": (str,),
     "cut": (bool,),
+    "exception": (str,),
 }
 _UNCHECKED: dict[str, tuple[type, ...]] = {
     "field": _OPTIONAL_TEXT,
@@ -50,13 +51,14 @@ def stamp(seconds: float | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One decision other than *allow*.
+    """One decision other than *allow*, or an *allow* that an exception gave.
 
     ``time`` comes from :func:`stamp`; ``path`` is relative to the root, '/'-separated. Each finding is a
     mapping with ``rule`` and ``action`` and, where known, ``cell_index``, ``cell_id``, ``field``, ``line``,
-    ``column`` (1-based), ``id8`` (8 hex digits) and ``cut``; each unchecked entry has ``reason`` and may have
-    ``field``, ``action`` and ``over_budget``. Any other key or type raises ``LedgerError``: that is what keeps
-    a secret's text out of the record. What free texts (``note``, a reason) say is not checked.
+    ``column`` (1-based), ``id8`` (8 hex digits), ``cut`` and ``exception`` (why it was let pass); each unchecked
+    entry has ``reason`` and may have ``field``, ``action`` and ``over_budget``. Any other key or type raises
+    ``LedgerError``: that is what keeps a secret's text out of the record. What free texts (``note``, a reason) say is
+    not checked.
     """
 
     time: str

@@ -32,17 +32,22 @@ def decide(findings: Sequence[Finding], unchecked: Sequence[Unchecked], ctx: Con
 
 
 def _judge(finding: Finding, ctx: Context, policy: Policy, asked: dict[Query, Verdict]) -> Judged:
-    query = Query(
+    query = query_of(finding, ctx)
+    verdict = asked.get(query)
+    if verdict is None:  # thousands of findings ask a handful of questions
+        verdict = asked[query] = policy.judge(query)
+    return Judged(finding, verdict.action, verdict.because)
+
+
+def query_of(finding: Finding, ctx: Context) -> Query:
+    """Return what a finding asks of a policy."""
+    return Query(
         door=ctx.door,
         content=content_class(finding, ctx),
         rule=finding.rule.id,
         generic=finding.rule.tier == "generic",
         special=_special(finding, ctx),
     )
-    verdict = asked.get(query)
-    if verdict is None:  # thousands of findings ask a handful of questions
-        verdict = asked[query] = policy.judge(query)
-    return Judged(finding, verdict.action, verdict.because)
 
 
 def _judge_unchecked(part: Unchecked, ctx: Context, policy: Policy) -> Action:

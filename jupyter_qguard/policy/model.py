@@ -8,7 +8,7 @@ from typing import Literal
 from jupyter_qguard.scan.finding import Finding, Unchecked
 from jupyter_qguard.settings.words import Action, Door, FileKind, Mode, OnFailure
 
-__all__ = ["Action", "Context", "Decision", "Door", "FileKind", "Judged", "Mode", "OnFailure"]
+__all__ = ["Action", "Context", "Decision", "Door", "Exemption", "FileKind", "Judged", "Mode", "OnFailure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,33 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemption:
+    """The reviewed exception that let a finding pass. ``expires`` is an ISO date; a pragma has no owner and no end."""
+
+    kind: Literal["baseline", "pragma"]
+    reason: str
+    owner: str = ""
+    expires: str = ""
+
+    @property
+    def because(self) -> str:
+        """Return ``baseline: teaching key, ada@lab.example, until 2027-01-01``."""
+        until = f"until {self.expires}" if self.expires else ""
+        return f"{self.kind}: {', '.join(part for part in (self.reason, self.owner, until) if part)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """One finding with the action that policy gave it and the setting that decided."""
+    """One finding with the action that policy gave it and the setting that decided.
+
+    ``exemption`` is what let it pass; ``not_exempt`` says why an exception that fits it does not count.
+    """
 
     finding: Finding
     action: Action
     because: str
+    exemption: Exemption | None = None
+    not_exempt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

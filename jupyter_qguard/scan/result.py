@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from jupyter_qguard.errors import RedactionError
+from jupyter_qguard.scan import baseline, context, pragma
 from jupyter_qguard.scan.binary import words
 from jupyter_qguard.scan.decode import encode_text
 from jupyter_qguard.scan.engine import default_engine
@@ -161,6 +163,48 @@ class Scan:
             return [None] * len(hits)
         find = notebook_regions if self.kind == "notebook" else text_regions
         return find(text, self._judged.leaves, hits)
+
+    def value(self, number: int) -> Secret:
+        """Return what a baseline's digest of a finding is taken of (``baseline.value_of``)."""
+        return baseline.value_of(self._judged.hits[number])
+
+    def guessable(self, number: int) -> bool:
+        """Return whether a finding's value could be guessed from a digest that is committed."""
+        return baseline.is_guessable(self._judged.hits[number])
+
+    @cached_property
+    def pragmas(self) -> tuple[pragma.Pragma, ...]:
+        """Every pragma in the sources, complete or not. Only a file that is what its name says can hold one."""
+        plain, cores = self.kind == "text", self._cores()
+        if self.problem or self.kind == "opaque":
+            return ()
+        leaves = [leaf for leaf in self._judged.leaves if pragma.can_hold(leaf, plain=plain)]
+        return tuple(found for leaf in leaves for found in pragma.pragmas_in(leaf, self._address(leaf), cores))
+
+    def pragma(self, number: int) -> pragma.Pragma | None:
+        """Return the pragma that asks for an exception for a finding, if one stands beside it."""
+        hit = self._judged.hits[number]
+        leaf = self._judged.leaves[hit.unit.leaf]
+        if not self.pragmas or not pragma.can_hold(leaf, plain=self.kind == "text"):
+            return None
+        here = self.findings[number].address
+        near = [found for found in self.pragmas if found.address == here]
+        return pragma.beside(near, hit.rule.id, pragma.lines_of(hit, leaf))
+
+    def line(self, number: int) -> str:
+        """Return the line around a finding without anything that was found; "" where it cannot be shown."""
+        if self.kind == "opaque":
+            return ""
+        hit = self._judged.hits[number]
+        beside = [other for other in self._judged.hits if other.unit.leaf == hit.unit.leaf]
+        return context.masked_line(hit, beside, self._judged.leaves[hit.unit.leaf], self._cores())
+
+    def shows(self, name: str) -> bool:
+        """Return whether a name (a path) shows part of anything that was found."""
+        return any(core_windows(name, windows_of(self._cores())))
+
+    def _cores(self) -> list[str]:
+        return [core for hit in self._judged.hits for core in hit.core_texts()]
 
     def _apply(self, edits: Sequence[Edit], expected: Sequence[str], cores: Collection[str]) -> Any:
         """Make the edits in the form the content came in, and check the result."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from jupyter_qguard.settings.durations import shown_duration
+from jupyter_qguard.settings.exceptions import KEYS
 from jupyter_qguard.settings.modes import ENV_MODE, ModeChoice, choose_history, choose_pause_max
 from jupyter_qguard.settings.policy_file import PathEntry, PolicyFile, Values
 from jupyter_qguard.settings.stack import Query, Stack, Verdict, dotted
@@ -52,6 +53,7 @@ def rows(stack: Stack, path: str, now: datetime, choice: ModeChoice) -> list[Row
                 found.append(_value(stack, ("doors", door, name), _door(door, name)))
     for rule in sorted({rule for layer in stack.layers for rule in layer.values.rules}):
         found.append(_value(stack, ("rules", rule), _rule(rule)))
+    found += _exceptions(stack)
     for layer in stack.layers:
         matching = layer.matching(path)
         for entry in layer.paths:
@@ -106,6 +108,31 @@ def _value(stack: Stack, key: Key, get: Getter) -> Row:
     return Row(
         shown, str(value), layer.name, layer.file, layer.line(*key), "" if raised is None else str(raised), who, note
     )
+
+
+def _exceptions(stack: Stack) -> list[Row]:
+    """Return a row per key of ``[exceptions]`` that holds, and the file that it comes from."""
+    found = []
+    for name in KEYS:
+        said = [layer for layer in stack.layers if getattr(layer.exceptions, name) is not None]
+        holds = getattr(stack.exceptions, name)
+        if not said and not holds and name in ("days", "owners"):
+            continue
+        value = " and ".join(_shown(name, one) for one in holds) if name == "owners" else _shown(name, holds)
+        if not said:
+            found.append(Row(f"exceptions.{name}", value, stack.shared[0].name))
+            continue
+        layer = next((one for one in reversed(said) if getattr(one.exceptions, name) == holds), said[-1])
+        floor = next((getattr(one.exceptions, name) for one in reversed(said) if one.role == "system"), None)
+        who = ADMIN if floor is not None and layer.role == "system" else ANYONE
+        shown = "" if floor is None else _shown(name, floor)
+        line = layer.line("exceptions", name)
+        found.append(Row(f"exceptions.{name}", value, layer.name, layer.file, line, shown, who))
+    return found
+
+
+def _shown(name: str, value: object) -> str:
+    return ", ".join(value) if name == "owners" and isinstance(value, tuple) else str(value)
 
 
 def _entry(layer: PolicyFile, entry: PathEntry, matches: bool, now: datetime) -> list[Row]:

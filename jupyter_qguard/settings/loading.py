@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jupyter_qguard import paths
 from jupyter_qguard.errors import ConfigError
+from jupyter_qguard.settings.baselines import Baselines
 from jupyter_qguard.settings.pause import PauseFile
 from jupyter_qguard.settings.policies import Policies, errors_of
 from jupyter_qguard.settings.reader import WatchedFile
@@ -25,16 +26,19 @@ def load(
     user_dir: Path | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     pause_file: Path | None = None,
+    baseline_file: Path | None = None,
+    use_baselines: bool = True,
 ) -> Policies:
     """Read every policy file that applies below ``root``.
 
     ``project_dir`` is the folder whose project policy ``digest`` speaks of (None: the root);
-    ``project_file`` takes the place of every project file (``--policy F``). ``system_dirs`` and
-    ``user_dir`` default to Jupyter's. ``known_rules`` are the rule ids that exist; None takes any.
+    ``project_file`` takes the place of every project file (``--policy F``), ``baseline_file`` of every
+    baseline. ``system_dirs`` and ``user_dir`` default to Jupyter's. ``known_rules`` are the rule ids that exist;
+    None takes any.
     ``pause_file`` is where a pause would stand; None: no pause counts.
 
-    Raises ConfigError for a bad system or user file, a bad ``QGUARD_MODE``, ``QGUARD_ADMIN_POLICY``
-    or ``project_file``. A bad project file is a problem instead: the defaults hold.
+    Raises ConfigError for a bad system or user file, a bad ``QGUARD_MODE``, ``QGUARD_ADMIN_POLICY``,
+    ``project_file`` or ``baseline_file``. A bad project file is a problem instead: the defaults hold.
     """
     folders = paths.system_config_dirs(env) if system_dirs is None else tuple(system_dirs)
     # Weakest precedence first, and Jupyter lists its folders strongest first.
@@ -76,6 +80,7 @@ def load(
         shared=shared,
         notices=notices,
         clock=clock,
+        baselines=Baselines(root, known_rules=known_rules, only=baseline_file, off=not use_baselines),
         pause=PauseFile(pause_file) if pause_file is not None else None,
     )
     policies.effective("x")  # a bad QGUARD_MODE is to be found now

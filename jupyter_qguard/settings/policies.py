@@ -5,58 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from jupyter_qguard.settings.explain import Row, rows, table
+from jupyter_qguard.settings.baselines import Baselines
+from jupyter_qguard.settings.effective import Policy
 from jupyter_qguard.settings.modes import ModeChoice, choose_history, choose_mode, choose_on_failure, choose_pause_max
 from jupyter_qguard.settings.pause import Pause, PauseFile
 from jupyter_qguard.settings.policy_file import DEFAULTS, PolicyFile, Problem
 from jupyter_qguard.settings.reader import WatchedFile
-from jupyter_qguard.settings.stack import Query, Stack, Verdict
+from jupyter_qguard.settings.stack import Stack
 from jupyter_qguard.settings.words import POLICY_NAME, PYPROJECT_NAME, History, Mode, OnFailure
 
 MAX_WATCHED = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The effective policy of one file, at one moment. ``path`` is relative to the root; ``now`` is aware."""
-
-    stack: Stack
-    path: str
-    now: datetime
-    choice: ModeChoice
-
-    @property
-    def mode(self) -> Mode:
-        """Return what is done with a verdict: ``enforce``, ``observe`` or ``off``."""
-        return self.stack.mode
-
-    @property
-    def on_failure(self) -> OnFailure:
-        """Return what a scanner failure leads to: ``refuse`` or ``warn``."""
-        return self.stack.on_failure
-
-    @property
-    def digest(self) -> str:
-        """Return SHA-256 (hex) over the policy's canonical form; the same on every machine that agrees."""
-        return self.stack.digest
-
-    def judge(self, query: Query) -> Verdict:
-        """Return the verdict for one question; its ``path`` is replaced by this policy's."""
-        return self.stack.judge(
-            Query(query.door, query.content, self.path, query.rule, query.generic, query.special), self.now
-        )
-
-    def explain(self) -> list[Row]:
-        """Return every setting with its value and where it comes from, for ``qguard policy show``."""
-        return rows(self.stack, self.path, self.now, self.choice)
-
-    def table(self) -> list[tuple[str, str, Verdict]]:
-        """Return (door, content class, verdict) for provider rules on this path, for ``qguard policy explain``."""
-        return table(self.stack, self.path, self.now)
 
 
 class Policies:
@@ -76,9 +37,10 @@ class Policies:
         shared: Sequence[WatchedFile],
         notices: Sequence[str],
         clock: Callable[[], datetime],
+        baselines: Baselines,
         pause: PauseFile | None = None,
     ) -> None:
-        self._pause = pause
+        self._pause, self._baselines = pause, baselines
         self._lock = threading.RLock()
         self._root, self._env, self._known = Path(os.path.abspath(root)), dict(env), known_rules  # noqa: PTH100
         self._shared, self._notices, self._clock = tuple(shared), tuple(notices), clock
@@ -99,7 +61,7 @@ class Policies:
             self._refresh_shared()
             project = self._nearest(clean)
             stack, choice = self._stack(project)
-        return Policy(stack, "/".join(clean), self._clock(), choice)
+        return Policy(stack, "/".join(clean), self._clock(), choice, self._baselines)
 
     @property
     def mode(self) -> Mode:
@@ -152,6 +114,7 @@ class Policies:
             for file in self._files.values():
                 file.refresh()
             found = [_kept(file, problem) for file in watched for problem in errors_of(file)]
+        found += self._baselines.problems
         if base.on_failure == "warn":
             where = base.choice.on_failure_source
             found.append(f'on_failure is "warn" ({where}): content passes unjudged when the scanner fails.')
@@ -171,7 +134,7 @@ class Policies:
                 for entry in file.good.paths if file.good else ():
                     if entry.expired(base.now):
                         found.append(f"{file.path}: the [[paths]] entry {entry.glob.text} ran out; it weakens nothing.")
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys([*found, *self._baselines.notices(base.now)]))
 
     def _base(self) -> Policy:
         return self.effective(f"{self._here}/x" if self._here else "x")

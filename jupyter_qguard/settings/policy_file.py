@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from jupyter_qguard.settings.exceptions import ExceptionValues, has_expired
 from jupyter_qguard.settings.glob import Glob
 from jupyter_qguard.settings.toml_lines import Key, line_of
 from jupyter_qguard.settings.words import CONTENT, Action, History, Mode, OnFailure, Role
@@ -75,12 +76,7 @@ class PathEntry:
 
     def expired(self, now: datetime) -> bool:
         """Return whether the entry ran out. A plain date ends when that day begins in UTC. ``now`` is aware."""
-        if self.expires is None:
-            return False
-        if isinstance(self.expires, datetime):
-            moment = self.expires if self.expires.tzinfo else self.expires.replace(tzinfo=UTC)
-            return now >= moment
-        return now.astimezone(UTC).date() >= self.expires
+        return has_expired(self.expires, now)
 
     def may_weaken(self, now: datetime) -> bool:
         """Return whether the entry may lower an action: it has a reason, an owner, and has not run out."""
@@ -105,6 +101,7 @@ class PolicyFile:
     on_failure: OnFailure | None = None
     values: Values = field(default_factory=Values)
     paths: tuple[PathEntry, ...] = ()
+    exceptions: ExceptionValues = field(default_factory=ExceptionValues)
     lines: Mapping[Key, int] = field(default_factory=dict)
     pause_max: timedelta | None = None
     history: History | None = None

@@ -1,4 +1,4 @@
-"""Reading one policy file, again when it changes, and keeping what was last good."""
+"""Reading one file of settings, again when it changes; of a policy file, what was last good is kept."""
 
 from __future__ import annotations
 
@@ -34,19 +34,14 @@ class UnreadableError(Exception):
     """Why a file cannot be used, as the end of a sentence that starts with "The file"."""
 
 
-class WatchedFile:
-    """One candidate file. Not thread-safe: :class:`~jupyter_qguard.settings.Policies` holds a lock.
+class Watched:
+    """One candidate file. Not thread-safe: whoever holds it holds a lock.
 
-    ``good`` is the last policy that was right, or None; ``problems`` is what is wrong with the file
-    as it stands now; ``present`` says whether it is there at all (a pyproject.toml without
-    ``[tool.qguard]`` is not).
+    ``problems`` is what is wrong with the file as it stands now; ``present`` says whether it is there at all.
     """
 
-    def __init__(
-        self, path: Path, role: Role, name: str, base: str = "", known_rules: Collection[str] | None = None
-    ) -> None:
-        self.path, self.role, self.name, self.base, self.known_rules = path, role, name, base, known_rules
-        self.good: PolicyFile | None = None
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.problems: tuple[Problem, ...] = ()
         self.present = False
         self._signature: tuple[int, ...] | None = None
@@ -63,7 +58,8 @@ class WatchedFile:
         try:
             status = self._stat()
             if status is None:
-                self.good, self.problems, self.present, self._signature, self._raw = None, (), False, None, None
+                self.problems, self.present, self._signature, self._raw = (), False, None, None
+                self._gone()
                 return
             signature = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
             if signature == self._signature and not self._racy:
@@ -77,6 +73,19 @@ class WatchedFile:
         except UnreadableError as error:
             self._signature, self._raw, self.present = None, None, True
             self.problems = (Problem(str(self.path), "", 0, f"The file {error}.", "Nothing of it is used."),)
+            self._unusable()
+
+    def _gone(self) -> None:
+        """Forget what the file said: it is not there any more."""
+        raise NotImplementedError
+
+    def _unusable(self) -> None:
+        """Do what follows from a file that cannot even be read."""
+        raise NotImplementedError
+
+    def _parse(self, raw: bytes) -> None:
+        """Take in what the file says now. Raises UnreadableError."""
+        raise NotImplementedError
 
     def _stat(self) -> os.stat_result | None:
         try:
@@ -104,6 +113,26 @@ class WatchedFile:
         if len(raw) > MAX_BYTES:
             raise UnreadableError(f"is larger than {MAX_BYTES // 1_000_000} MB")
         return raw
+
+
+class WatchedFile(Watched):
+    """One candidate policy file. ``good`` is the last policy that was right, or None.
+
+    A pyproject.toml without ``[tool.qguard]`` is not ``present``.
+    """
+
+    def __init__(
+        self, path: Path, role: Role, name: str, base: str = "", known_rules: Collection[str] | None = None
+    ) -> None:
+        super().__init__(path)
+        self.role, self.name, self.base, self.known_rules = role, name, base, known_rules
+        self.good: PolicyFile | None = None
+
+    def _gone(self) -> None:
+        self.good = None
+
+    def _unusable(self) -> None:
+        """Keep the last good policy: a floor must not vanish with a bad edit."""
 
     def _parse(self, raw: bytes) -> None:
         pyproject = self.path.name == PYPROJECT_NAME

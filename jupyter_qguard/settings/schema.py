@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jupyter_qguard.settings.durations import parse_duration
+from jupyter_qguard.settings.exceptions import read_exceptions
 from jupyter_qguard.settings.glob import compile_glob
 from jupyter_qguard.settings.policy_file import DEFAULTS, PathEntry, PolicyFile, Problem, Values
 from jupyter_qguard.settings.toml_lines import Key, key_lines, line_of, parse_toml
@@ -29,7 +30,7 @@ from jupyter_qguard.settings.words import Action as A
 MAX_ENTRIES = 1000
 MAX_PROBLEMS = 50
 """More help nobody, and looking for close names costs time."""
-_TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "paths", "pause", "kernel")
+_TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "exceptions", "paths", "pause", "kernel")
 _ENTRY = ("match", *CONTENT, "rules", "doors", "reason", "owner", "expires")
 _NOT_HERE = "Move it to qguard.toml in your Jupyter config folder (`jupyter --config-dir`) or in a system one."
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,39}")
@@ -77,13 +78,16 @@ class _Reader:
         self.role, self.shown, self.known, self.section, self.lines = role, shown, known, section, lines
         self.problems: list[Problem] = []
 
-    def error(self, key: Key, message: str, hint: str = "") -> None:
+    def error(self, key: Key, message: str, hint: str = "", level: Literal["error", "warning"] = "error") -> None:
         if len(self.problems) < MAX_PROBLEMS:
             line = line_of(self.lines, (*self.section, *key))
-            self.problems.append(Problem(self.shown, _dotted((*self.section, *key)), line, message, hint))
+            self.problems.append(Problem(self.shown, _dotted((*self.section, *key)), line, message, hint, level))
+
+    def warning(self, key: Key, message: str, hint: str = "") -> None:
+        self.error(key, message, hint, "warning")
 
     def file(self, table: Mapping[str, Any], name: str, file: Path, base: str) -> PolicyFile:
-        self._unknown((), table, _TOP)
+        self.unknown((), table, _TOP)
         version = table.get("version", 1)
         if type(version) is not int or version != 1:
             self.error(("version",), "is not a version that this release reads.", "Write version = 1.")
@@ -106,6 +110,7 @@ class _Reader:
             on_failure=on_failure,  # type: ignore[arg-type]  # and here of ON_FAILURE
             values=values,
             paths=self._paths(table.get("paths", [])),
+            exceptions=read_exceptions(self, table.get("exceptions", {})),
             lines=self.lines,
             pause_max=self._pause_max(table),
             history=self._history(table),
@@ -125,7 +130,7 @@ class _Reader:
         section = self._own(table, "kernel", ("history",))
         value = section.get("history")
         if value is not None and value not in HISTORY:
-            self._bad_value(("kernel", "history"), value, HISTORY)
+            self.bad_value(("kernel", "history"), value, HISTORY)
             return None
         return value
 
@@ -135,9 +140,9 @@ class _Reader:
         if name in table and self.role == "project":
             self.error((name,), "does not count in a project file.", _NOT_HERE)
             return {}
-        if not self._is_table((name,), section):
+        if not self.is_table((name,), section):
             return {}
-        self._unknown((name,), section, keys)
+        self.unknown((name,), section, keys)
         return dict(section)
 
     def _word(self, key: str, table: Mapping[str, Any], words: tuple[str, ...]) -> str | None:
@@ -155,13 +160,13 @@ class _Reader:
         value = table[key]
         if isinstance(value, str) and value in words:
             return value
-        self._bad_value((key,), value, words)
+        self.bad_value((key,), value, words)
         return None
 
     def _actions(self, key: Key, table: Any, names: Iterable[str], what: str) -> dict[str, A]:
-        if not self._is_table(key, table):
+        if not self.is_table(key, table):
             return {}
-        self._unknown(key, table, tuple(names), what)
+        self.unknown(key, table, tuple(names), what)
         found = {}
         for name in names:
             if name in table:
@@ -171,15 +176,15 @@ class _Reader:
         return found
 
     def _doors(self, key: Key, table: Any) -> dict[str, dict[str, A]]:
-        if not self._is_table(key, table):
+        if not self.is_table(key, table):
             return {}
-        self._unknown(key, table, DOORS, "door")
+        self.unknown(key, table, DOORS, "door")
         return {
             door: self._actions((*key, door), table[door], CONTENT, "content class") for door in DOORS if door in table
         }
 
     def _rules(self, key: Key, table: Any) -> dict[str, A]:
-        if not self._is_table(key, table):
+        if not self.is_table(key, table):
             return {}
         found = {}
         for rule, value in table.items():
@@ -206,7 +211,7 @@ class _Reader:
     def _entry(self, index: int, entry: Mapping[str, Any]) -> PathEntry | None:
         key: Key = ("paths", index)
         before = len(self.problems)
-        self._unknown(key, entry, _ENTRY)
+        self.unknown(key, entry, _ENTRY)
         match = entry.get("match")
         glob = None
         if not isinstance(match, str):
@@ -244,10 +249,9 @@ class _Reader:
     def _no_effect(self, values: Values) -> None:
         weaker = weakened(values, ("content",))
         if weaker:
-            line, key = line_of(self.lines, (*self.section, *weaker)), _dotted((*self.section, *weaker))
             message = "is below the default; a project file only tightens, so this lowers nothing."
             hint = "To weaken, use [[paths]] with reason and owner, or the user's qguard.toml."
-            self.problems.append(Problem(self.shown, key, line, message, hint, "warning"))
+            self.warning(weaker, message, hint)
 
     def _text(self, key: Key, value: Any) -> str:
         if isinstance(value, str):
@@ -262,21 +266,21 @@ class _Reader:
         if plain and isinstance(value, str) and value in ACTIONS:
             self.error(key, "must be allow, warn or block.", "What is no notebook is never rewritten or held.")
         else:
-            self._bad_value(key, value, tuple(allowed))
+            self.bad_value(key, value, tuple(allowed))
         return None
 
-    def _bad_value(self, key: Key, value: Any, words: Collection[str]) -> None:
+    def bad_value(self, key: Key, value: Any, words: Collection[str]) -> None:
         near = difflib.get_close_matches(value.lower()[:40], words, 1, 0.6) if isinstance(value, str) else []
         hint = f'Did you mean "{near[0]}"?' if near else ""
         self.error(key, f"must be one of {', '.join(words)}.", hint)
 
-    def _is_table(self, key: Key, table: Any) -> bool:
+    def is_table(self, key: Key, table: Any) -> bool:
         if isinstance(table, dict):
             return True
         self.error(key, "must be a table.", 'Write it as { text = "block" }.' if "doors" in key else "")
         return False
 
-    def _unknown(self, key: Key, table: Mapping[str, Any], names: Collection[str], what: str = "key") -> None:
+    def unknown(self, key: Key, table: Mapping[str, Any], names: Collection[str], what: str = "key") -> None:
         for name in table:
             if name not in names:
                 hint = f"Put it under [content]: {name} is a content class." if name in CONTENT else ""

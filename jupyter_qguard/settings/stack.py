@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Literal
 
 from jupyter_qguard.errors import ConfigError
+from jupyter_qguard.settings.exceptions import Exceptions, exceptions_of
 from jupyter_qguard.settings.policy_file import PathEntry, PolicyFile, Values
 from jupyter_qguard.settings.toml_lines import Key
 from jupyter_qguard.settings.words import PLAIN_CONTENT, Action, Door, Mode, OnFailure
@@ -99,6 +100,16 @@ class Stack:
             verdict = _stricter(verdict, least)
         return verdict
 
+    def least(self, query: Query, now: datetime) -> Action:
+        """Return what the system's files alone ask for, ``allow`` if they say nothing."""
+        asked = (self._minimum(floor, query, now) for floor in self.floors)
+        return max((verdict.action for verdict in asked if verdict is not None), default=Action.ALLOW)
+
+    @cached_property
+    def exceptions(self) -> Exceptions:
+        """Return how far baselines and pragmas count."""
+        return exceptions_of(self.shared, self.project)
+
     def _without_floor(self, query: Query, now: datetime) -> Verdict:
         first = _most_specific(self.shared, query)
         if first is None:
@@ -160,7 +171,7 @@ class Stack:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over what the policy says, not over where or how it is written."""
-        said = {
+        said: dict[str, object] = {
             "version": 1,
             "mode": self.mode,
             "on_failure": self.on_failure,
@@ -179,6 +190,9 @@ class Stack:
                 for entry in layer.paths
             ],
         }
+        exceptions = [[layer.role, layer.exceptions.canonical()] for layer in self.layers]
+        if any(values for _, values in exceptions):
+            said["exceptions"] = exceptions
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -26,6 +26,11 @@ commit = { text = "block" }     # what `qguard scan`, pre-commit and CI judge as
 [rules]                 # one rule may differ: `qguard rules list`. Rules that only see entropy or keywords warn.
 # ibm-cloud-api-key = "block"
 
+# [exceptions]          # reviewed exceptions: `qguard baseline`
+# baseline = "ignore"           # none counts
+# up_to = "redact"              # nothing stricter is lifted
+# days = 366                    # an entry counts only in its last so many days
+
 # [[paths]]             # some files may differ; gitignore-like pattern, relative to this file; the last match wins
 # match = "courses/**"
 # text = "allow"

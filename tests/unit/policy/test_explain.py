@@ -27,6 +27,9 @@ def test_without_a_file_every_row_is_a_default(world: World) -> None:
         "content.opaque",
         "doors.upload.text",
         "doors.commit.text",
+        "exceptions.baseline",
+        "exceptions.pragma",
+        "exceptions.up_to",
     ]
     assert {row.where for row in found.values()} == {"default"}
     assert found["content.text"] == Row("content.text", "warn", "default", None, 0, "", ANYONE)
