@@ -360,3 +360,16 @@ def test_row_17_download(store: Store, plant: str) -> None:
         assert b"[REDACTED:" in reply.body
         assert plant.encode() not in reply.body
     store.server.contents("DELETE", store.at(path)).ok()
+
+
+def test_rows_18_to_21_exports(store: Store, plant: str) -> None:
+    path = f"{store.folder()}/a.ipynb"
+    store.plant(path, dirty(plant))
+    got = store.server.call("GET", f"nbconvert/html/{quote(store.at(path))}")
+    body = {"type": "notebook", "format": "json", "content": with_secret(plant)}
+    sent = store.server.call("POST", "nbconvert/script", body)
+    for reply in (got, sent):
+        assert reply.status == 200, reply.body[:500]
+        assert b"REDACTED" in reply.body
+        assert plant.encode() not in reply.body
+    store.server.contents("DELETE", store.at(path)).ok()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from os.path import basename, split, splitext
 from typing import Any, TypeVar
 
@@ -131,11 +132,12 @@ class ExportHandler(Exporting, NbconvertFileHandler):
         if model["type"] != "notebook":
             await FilesRedirectHandler.redirect_to_files(self, path)
             return
-        self.set_header("Last-Modified", model["last_modified"])
+        changed = when(model["last_modified"])
+        self.set_header("Last-Modified", changed)
         resources: dict[str, Any] = {
             "metadata": {
                 "name": splitext(name)[0],  # noqa: PTH122
-                "modified_date": model["last_modified"].strftime(date_format),
+                "modified_date": changed.strftime(date_format),
             },
             "config_dir": self.application.settings["config_dir"],
         }
@@ -241,3 +243,13 @@ def _packed(name: str, output: str | bytes, files: Any) -> bytes:
         for path, data in files.items():
             archive.writestr(basename(path), data)  # noqa: PTH119  (a name in a zip)
     return buffer.getvalue()
+
+
+def when(given: Any) -> datetime:
+    """Return a model's time. Some managers (jupyter-fs') give it as text, with which jupyter_server answers 500."""
+    if isinstance(given, datetime):
+        return given
+    try:
+        return datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
