@@ -54,7 +54,9 @@ def item(spot: Spot, judge: Judge, *, wait: float = WAIT_SECONDS) -> Item | None
             return Item(spot, "report", "belongs to another user, who has to clean it")
         if info.st_size > MOST_BYTES:
             return Item(spot, "report", "could not be judged", problem="it is larger than 1 GiB. Delete it by hand.")
-        rows = [row for _, look in _judged(spot, judge, wait) for row in _chosen(look)]
+        # IPython stores most lines twice, as typed and as run: a person counts them once.
+        found = {_place(row): row for _, look in _judged(spot, judge, wait) for row in _chosen(look)}
+        rows = list(found.values())
         hidden = _hidden(spot, judge, wait)
     except FileNotFoundError:
         return None
@@ -90,6 +92,10 @@ def _judged(spot: Spot, judge: Judge, wait: float) -> Iterator[tuple[list[Row], 
 
 def _chosen(look: Look) -> list[dict[str, Any]]:
     return [look.findings[number] for number in look.to_cut()]
+
+
+def _place(row: dict[str, Any]) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("rule", "fingerprint", "cell_id", "field", "line", "column"))
 
 
 def _look(spot: Spot, judge: Judge, batch: list[Row]) -> Look:

@@ -102,8 +102,8 @@ def _record(sought: Sought) -> bool:
     click.echo("record:")
     for event, finding in rows[:_SHOWN]:
         click.echo(
-            f"  {when(event.time)}  {event.door}: {finding['action']}  {_where(event.path, finding)}  {_by(event)}"
-            + (f"  [{harmless(event.note)}]" if event.note else "")
+            f"  {when(event.time)}  {event.door}: {finding['action']}  {_where(event.path, finding)}"
+            + "".join(f"  {part}" for part in (_by(event), f"[{harmless(event.note)}]" if event.note else "") if part)
         )
     if len(rows) > _SHOWN:
         click.echo(f"  and {len(rows) - _SHOWN} more")
@@ -211,7 +211,7 @@ def _standing(sought: Sought, root: Path, cwd: Path) -> bool:
         )
     else:
         click.echo(
-            f"the value itself: found in none of {found.looked} files "
+            f"the value itself: found in none of {count(found.looked, 'file')} "
             "(project, checkpoints, trash, IPython history, JupyterLab's state)"
         )
     if found.passed_over:
