@@ -80,7 +80,7 @@ class Engine:
     def _batch(
         self, texts: Sequence[str], first: int, encoded: list[bytes], generic: Sequence[bool] | None
     ) -> Iterator[EngineHit]:
-        found = self._finder.find(b"\n" + b"\n".join(encoded) + b"\n")
+        found = self._finder.find(b"\n".join((b"", *encoded, b"")))
         if not found:
             return
         starts = list(accumulate((len(data) + 1 for data in encoded), initial=1))

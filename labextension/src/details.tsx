@@ -63,7 +63,7 @@ export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
       )}
       <p>
         {trans.__(
-          'Downloads, exports, collaboration and terminals are not guarded in this version. A kernel runs as the same user as its server: this protects against accidents, not against intent.'
+          'Opening a file, collaboration and terminals are not guarded in this version. A kernel runs as the same user as its server: this protects against accidents, not against intent.'
         )}
       </p>
       <p>

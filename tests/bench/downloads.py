@@ -92,11 +92,7 @@ def bench_downloads(scratch: Path, row: Row, free_port: Callable[[], int]) -> No
         served(root, home, free_port(), guarded=True) as guarded,
     ):
         _notebook(root, plain, guarded, row)
-        base, cold, warm = plain.get("noise.bin"), guarded.get("noise.bin"), guarded.get("noise.bin")
-        for name, figure, goal in (("first", cold, 150), ("second", warm, 300)):
-            rate = figure[2] / 1e6 / figure[1]
-            shown = f"{rate:.0f} MB/s (without the guard {base[2] / 1e6 / base[1]:.0f})"
-            row(f"{name} download of 1 GiB of noise", shown, f">= {goal} MB/s", good=rate >= goal)
+        _noise(root, plain, guarded, row)
         before, peak = guarded.resident(), [0]
         done = threading.Event()
 
@@ -112,6 +108,24 @@ def bench_downloads(scratch: Path, row: Row, free_port: Callable[[], int]) -> No
         row("first byte of 5 GiB", f"{first * 1e3:.0f} ms", "<= 200 ms", good=first <= 0.2)
         grown = (peak[0] - before) / 2**20
         row("resident while 5 GiB are sent, more by", f"{grown:.0f} MiB", "<= 64 MiB", good=grown <= 64)
+
+
+def _noise(root: Path, plain: Server, guarded: Server, row: Row) -> None:
+    """A large binary, new to the guard and known to it; the fastest of three: other work can only slow one down."""
+    seconds: dict[str, list[float]] = {"without": [], "first": [], "second": []}
+    spent: dict[str, list[float]] = {"first": [], "second": []}
+    for turn in range(3):
+        os.utime(root / "noise.bin", (turn, turn))
+        time.sleep(0.1)
+        seconds["without"].append(plain.get("noise.bin")[1])
+        for name in ("first", "second"):
+            before = guarded.cpu()
+            seconds[name].append(guarded.get("noise.bin")[1])
+            spent[name].append(guarded.cpu() - before)
+    rates = {name: GIB / 1e6 / min(times) for name, times in seconds.items()}
+    for name, goal in (("first", 150), ("second", 300)):
+        figure = f"{rates[name]:.0f} MB/s, {min(spent[name]):.1f} CPU s (without the guard {rates['without']:.0f} MB/s)"
+        row(f"{name} download of 1 GiB of noise", figure, f">= {goal} MB/s", good=rates[name] >= goal)
 
 
 def _notebook(root: Path, plain: Server, guarded: Server, row: Row) -> None:

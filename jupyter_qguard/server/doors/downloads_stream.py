@@ -190,17 +190,19 @@ class Stream:
                         self._named = named
                     await self._after(new)
                     held = window.held
-                kept += data
-                low = at - len(kept)
+                middle = at - len(data)
+                low = middle - len(kept)
                 high = max(low, at - held)
-                ready = kept[max(0, sent - low) : max(0, min(high, self._end) - low)]
-                kept = kept[high - low :]
-                sent += len(ready)
+                until = min(high, self._end)
+                ready = [kept[max(0, sent - low) : max(0, until - low)]]
+                ready.append(data[max(0, sent - middle) : max(0, until - middle)])
+                kept = kept[high - low :] + data[max(0, high - middle) :]
+                sent += len(ready[0]) + len(ready[1])
                 if sent >= self._end:
                     await self._close()  # before the last bytes: who has all of a file is on record
-                if ready:
+                for piece in filter(None, ready):
                     self._left = True
-                    yield ready
+                    yield piece
                 if sent >= self._end:
                     return
         finally:
