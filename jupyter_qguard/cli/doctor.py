@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from jupyter_qguard.cli import checks, exits, open_doors
+from jupyter_qguard.cli import checks, exits, gitchecks, open_doors
 from jupyter_qguard.cli.checks import Found
 from jupyter_qguard.cli.ondisk import on_disk
 from jupyter_qguard.cli.report_text import wants_colour
@@ -72,6 +72,7 @@ _CHECKS: dict[str, checks.Check] = {
     "kept values": checks.kept_store,
     "record": checks.ledger,
     "server extension": checks.extension,
+    "git": gitchecks.repository,
     "doors": doors,
     "on disk": on_disk,
 }

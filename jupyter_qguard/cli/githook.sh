@@ -21,8 +21,8 @@ own=$own/$name
 if [ ! -x "$own" ] || [ "$own" -ef "$0" ]; then own=; fi
 
 guard() {
-    if [ -n "$PYTHON" ] && [ -x "$PYTHON" ] && "$PYTHON" -c 'import jupyter_qguard' 2>/dev/null; then
-        "$PYTHON" -m jupyter_qguard "$@"
+    if [ -n "$PYTHON" ] && [ -x "$PYTHON" ] && "$PYTHON" -P -c 'import jupyter_qguard' 2>/dev/null; then
+        "$PYTHON" -P -m jupyter_qguard "$@"
     elif command -v qguard >/dev/null 2>&1; then
         qguard "$@"
     elif [ -n "${QGUARD_SKIP:-}" ]; then

@@ -62,8 +62,11 @@ def _own_hooks(cwd: Path) -> Path | None:
 
 
 def _may_write(file: Path) -> bool:
-    if not os.path.lexists(file):
-        return True
+    return not os.path.lexists(file) or is_ours(file)
+
+
+def is_ours(file: Path) -> bool:
+    """Return whether a hook was written by :func:`write`."""
     try:
         return _OURS in file.read_bytes()[:200]
     except OSError:

@@ -34,22 +34,26 @@ ATTRIBUTE = "*.ipynb filter=qguard"
 
 @click.command("init", short_help="Set a project up: policy, pre-commit entry and (asked) git filter.")
 @click.option("--yes", is_flag=True, help="Set the git filter up without asking.")
-def command(yes: bool) -> int:
+@click.option("--no-filter", is_flag=True, help="Do not set the git filter up, and do not ask.")
+@click.option("--no-pre-commit", is_flag=True, help="Leave .pre-commit-config.yaml alone.")
+def command(yes: bool, no_filter: bool, no_pre_commit: bool) -> int:
     """Set a project up: policy, pre-commit entry and (asked) git filter.
 
     The project is the repository that holds the current folder, else the folder itself. Nothing
     is overwritten; what is there already is left as it is.
     """
+    if yes and no_filter:
+        raise exits.UsageError("--yes and --no-filter exclude one another.", "Use one of them.")
     cwd = Path.cwd()
     root = root_of(cwd, cwd)
     code = exits.CLEAN
-    for step in (_policy, _precommit):
+    for step in (_policy,) if no_pre_commit else (_policy, _precommit):
         try:
             click.echo(step(root))
         except InputError as error:
             exits.say(f"qguard: {error.sentence()}")
             code = exits.FAILED
-    return max(code, _filter(root, yes))
+    return code if no_filter else max(code, _filter(root, yes))
 
 
 def _policy(root: Path) -> str:
@@ -79,11 +83,20 @@ def _precommit(root: Path) -> str:
         raise InputError(f"{shown(target)} could not be read.", "Check its permissions and encoding.") from None
     if text is None:
         write_atomically(target, ("repos:\n" + precommit.ENTRY).encode())
-        return f"{shown(target)}: written; `pre-commit install` turns it on."
+        return f"{shown(target)}: written; {_turned_on(root)}"
     if precommit.present(text):
         return f"{shown(target)}: has the qguard hook already, left as it is."
     write_atomically(target, precommit.with_entry(text).encode())
-    return f"{shown(target)}: qguard hook added after what was there; `pre-commit install` turns it on."
+    return f"{shown(target)}: qguard hook added after what was there; {_turned_on(root)}"
+
+
+def _turned_on(root: Path) -> str:
+    """Return how the hook comes to run here. pre-commit refuses to install where git looks elsewhere for hooks."""
+    elsewhere = _git(root, "config", "--get", "core.hooksPath", check=False) if (root / ".git").exists() else None
+    if elsewhere:
+        where = harmless(elsewhere.strip())
+        return f"git takes its hooks from {where} here (core.hooksPath), so it does not run by itself."
+    return "`pre-commit install` turns it on."
 
 
 def _filter(root: Path, yes: bool) -> int:
@@ -99,8 +112,8 @@ def _filter(root: Path, yes: bool) -> int:
         return exits.CLEAN
     if not yes and not _agreed():
         return exits.CLEAN
-    other = _other_filter(root)
-    if other:
+    other = filter_of_notebooks(root)
+    if other not in ("", "qguard"):
         exits.say(
             f"qguard: git filter: notebooks go through the filter {other} already, and git runs one filter per file. "
             "Take that line out of .gitattributes (or .git/info/attributes) and run `qguard init --yes` again."
@@ -131,11 +144,11 @@ def _listed(attributes: bytes) -> bool:
     return re.search(rb"^[ \t]*\*\.ipynb[ \t][^\n]*filter=qguard\b", attributes, re.MULTILINE) is not None
 
 
-def _other_filter(root: Path) -> str:
-    """Return the name of a filter that is not ours and that git runs for a notebook here, or nothing."""
+def filter_of_notebooks(root: Path) -> str:
+    """Return the name of the filter that git runs for a notebook in ``root``, or nothing."""
     listing = _git(root, "check-attr", "-z", "filter", "--", "probe.ipynb", check=False) or ""
     value = "".join(listing.split("\0")[2:3])
-    return "" if value in ("", "unspecified", "unset", "set", "qguard") else harmless(value)
+    return "" if value in ("unspecified", "unset", "set") else harmless(value)
 
 
 def _agreed() -> bool:
