@@ -42,9 +42,8 @@ def run(judge: Judge, book: Book, todo: Sequence[tuple[Seen, list[int]]]) -> int
             if made is not None:
                 last, accepted = made, accepted + 1
                 continue
-        if key == "n":
-            _reject(judge, book, seen, number)
-        open_ += str(item.action) not in ("allow", "warn")
+        taken_back = key == "n" and _reject(judge, book, seen, number)
+        open_ += str(item.action) not in ("allow", "warn") or taken_back
     click.echo(f"{accepted} accepted, {open_} left that fail a scan.")
     return exits.FOUND if open_ else exits.CLEAN
 
@@ -99,15 +98,18 @@ def _accept(judge: Judge, book: Book, seen: Seen, number: int, last: Terms | Non
     return said
 
 
-def _reject(judge: Judge, book: Book, seen: Seen, number: int) -> None:
-    """Take back an entry that fits, and say what to do with a real secret."""
+def _reject(judge: Judge, book: Book, seen: Seen, number: int) -> bool:
+    """Take back an entry that fits (True: there was one), and say what to do with a real secret."""
+    found = []
     if book.exists:
         _, baseline = book.read()
         rule = seen.look.decision.judged[number].finding.rule.id
         if rule in baseline.rules:
-            found = [baseline.find(rule, digest) for digest in seen.digests(number, baseline)]
-            for entry in [one for one in found if one is not None]:
+            fits = [baseline.find(rule, digest) for digest in seen.digests(number, baseline)]
+            found = [entry for entry in fits if entry is not None]
+            for entry in found:
                 record(judge, seen, number, entry, "remove")
                 book.drop([entry.digest])
                 click.echo(f"  The exception was taken back: {book.label}.")
     click.echo("  Have it replaced where it was issued, then take it out: qguard redact --in-place " + seen.label)
+    return bool(found)

@@ -19,6 +19,7 @@ from jupyter_qguard.errors import InputError
 from jupyter_qguard.policy.exempt import why_not
 from jupyter_qguard.policy.model import Action, Context, Decision, Exemption
 from jupyter_qguard.settings.baseline_file import LONGEST, BaselineFile, Entry
+from jupyter_qguard.settings.glob import compile_glob
 
 DAYS = 90
 """What an audit proposes as an entry's life."""
@@ -97,6 +98,11 @@ def make(
         if not named:
             raise InputError("The file's own name shows what was found.", "Rename it, or limit the entry with --only.")
         only = literal(named)
+    if only:
+        try:
+            compile_glob(only)
+        except ValueError as error:
+            raise InputError(f"--only {error}.", "Write a pattern such as courses/**.") from None
     entry = Entry(
         digest=seen.digests(number, baseline)[0],
         rule=rule,
