@@ -198,3 +198,26 @@ def test_jupyterlab_with_a_manager_of_its_own_configuration(tmp_path: Path, plan
     finally:
         server.stop()
     assert server.where(plant) == []
+
+
+LEAKY_DOORS = {
+    "save": "m._DOORS['save'] = leaky",
+    "rename": "m._DOORS['rename'] = leaky; m._DOORS['rename_file'] = leaky",
+    "checkpoint": "import jupyter_qguard.server.doors.checkpoints as k; k.create_notebook = leaky",
+}
+
+
+@pytest.mark.parametrize("door", list(LEAKY_DOORS))
+def test_a_door_that_lets_through_stops_the_server_on_a_store_without_files(tmp_path: Path, door: str) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import jupyter_qguard.server.doors.contents as m\n"
+        "async def leaky(manager, up, *a):\n"
+        "    from jupyter_qguard.server.worker import ready\n"
+        "    return await ready(up(*a))\n" + LEAKY_DOORS[door] + "\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join([str(folder), str(REPOSITORY)])}
+    status, log = Server(tmp_path, f"--ServerApp.contents_manager_class={ROWS}", env=env).ended()
+    assert status != 0
+    assert f"{door} door" in log
