@@ -164,7 +164,8 @@ class Guard:
         """
         policy = self.policies.effective(path)
         day = stamp(self._clock())[:10]
-        parts = (policy.digest, policy.mode, policy.on_failure, rules.digest(__version__), day)
+        known = policy.baseline.digest(policy.now) if policy.baseline else ""
+        parts = (policy.digest, policy.mode, policy.on_failure, known, rules.digest(__version__), day)
         return policy, hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def note(self, request: Request, kind: FileKind, decision: Decision, policy: Policy, *, note: str = "") -> None:
@@ -172,7 +173,7 @@ class Guard:
 
         Raises LedgerError where it cannot be recorded and the policy does not let it pass all the same.
         """
-        if decision.action is Action.ALLOW:
+        if decision.action is Action.ALLOW and not decision.judged:
             self.ledger.count(request.door, str(decision.action))
             return
         self._record(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -287,3 +289,23 @@ def test_a_files_handler_of_ones_own_keeps_its_ways(tmp_path: Path, plant: str) 
         assert fetch(server, "b.txt").ok().headers["X-Own"] == "yes"
     finally:
         server.stop()
+
+
+def test_a_baseline_changed_between_two_downloads_counts(default_server: Server, folder: str, plant: str) -> None:
+    """What was excepted is recorded once and no longer excepted when its entry has gone."""
+    server, place = default_server, default_server.root / folder
+    plant_in(place, plant)
+    time.sleep(0.12)
+    first = fetch(server, f"{folder}/a.ipynb").ok()
+    assert b"[REDACTED:" in first.body
+    env = {**server.env, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "jupyter_qguard", "baseline", "create", "a.ipynb"]
+    command += ["--reason", "teaching", "--owner", "lab@lab.example", "--expires", "2099-01-01"]
+    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    excepted = fetch(server, f"{folder}/a.ipynb", if_none_match=first.headers["Etag"]).ok()
+    assert excepted.headers["Etag"] != first.headers["Etag"]
+    assert excepted.body == (place / "a.ipynb").read_bytes()
+    for file in place.glob("*aseline*"):
+        file.unlink()
+    assert fetch(server, f"{folder}/a.ipynb").ok().body == first.body

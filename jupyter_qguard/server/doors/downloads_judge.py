@@ -110,7 +110,7 @@ class Downloads:
             etag = _etag(mark, body)
         verdict = Verdict(etag, len(body), altered, judgement.decision, judgement.kind)
         self.learn(source, request, state, verdict)
-        if judgement.decision is not None and judgement.decision.action is not Action.ALLOW:
+        if judgement.decision is not None and _told(judgement.decision):
             self._quiet(_same(verdict, request, group))  # the guard has recorded it
         return verdict, body
 
@@ -129,7 +129,7 @@ class Downloads:
             return
         key = _same(verdict, request, group)
         guard = self.gate.guard
-        if decision.action is not Action.ALLOW and self._quiet(key):
+        if _told(decision) and self._quiet(key):
             await asyncio.to_thread(guard.ledger.count, request.door, str(decision.action))
             return
         try:
@@ -167,6 +167,11 @@ def _may_be_notebook(source: Source) -> bool:
         return False
     tail = source.read(max(0, source.size - _JSON_ENDS), min(_JSON_ENDS, source.size))
     return any(b'"nbformat"' in part.replace(b"\0", b"") for part in (head, tail))
+
+
+def _told(decision: Decision) -> bool:
+    """Return whether a decision gets an entry of its own: an exception (baseline, pragma) does, although it allows."""
+    return decision.action is not Action.ALLOW or bool(decision.judged)
 
 
 def _same(verdict: Verdict, request: Request, group: str) -> tuple[str, ...]:
