@@ -22,7 +22,7 @@ class Terminal:
 
     def __init__(self, env: dict[str, str], work: Path, *arguments: str) -> None:
         master, slave = os.openpty()
-        self.master, self.said = master, b""
+        self.master, self.said, self.at = master, b"", 0
         command = [sys.executable, "-m", "jupyter_qguard", "baseline", "audit", *arguments]
         self.process = subprocess.Popen(
             command,
@@ -36,17 +36,19 @@ class Terminal:
         os.close(slave)
 
     def until(self, text: str) -> None:
-        """Wait until ``text`` has been printed since the last answer."""
-        start, end = len(self.said), time.monotonic() + 60
-        while text.encode() not in self.said[start:]:
+        """Read on until ``text`` comes; what stands before it is not looked at again."""
+        end = time.monotonic() + 60
+        while (at := self.said.find(text.encode(), self.at)) < 0:
             assert time.monotonic() < end, self.said.decode("utf-8", "replace")
             assert self._read(), self.said.decode("utf-8", "replace")
+        self.at = at + len(text)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
     def key(self, key: str) -> None:
-        """Press a key once the program listens for one: what is typed before that is thrown away."""
+        """Press a key once the program asks and listens for one: what is typed before that is thrown away."""
+        self.until("[q]uit ?")
         end = time.monotonic() + 60
         while termios.tcgetattr(self.master)[3] & termios.ICANON:
             assert time.monotonic() < end
@@ -75,7 +77,6 @@ def test_an_audit_from_the_first_to_the_last(env: dict[str, str], work: Path, qg
     (work / "a.ipynb").write_bytes(notebook(code_cell(f"first = '{tokens[0]}'", outputs=outputs)))
     (work / "b.py").write_text("".join(f"k{number} = '{token}'\n" for number, token in enumerate(tokens[1:])))
     terminal = Terminal(env, work)
-    terminal.until("[q]uit ?")
     terminal.key("a")
     terminal.until("Why is this no leak")
     terminal.type("made up\n")
@@ -86,7 +87,6 @@ def test_an_audit_from_the_first_to_the_last(env: dict[str, str], work: Path, qg
     terminal.until("Accepted until")
     assert (work / NAME).read_text().count("github-token") == 1, "saved at once"
     terminal.key("x")
-    terminal.until("[q]uit ?")
     terminal.key("n")
     terminal.until("qguard redact --in-place b.py")
     terminal.key("s")
@@ -103,7 +103,6 @@ def test_an_audit_from_the_first_to_the_last(env: dict[str, str], work: Path, qg
     assert qguard("scan", "b.py").returncode == 1
 
     terminal = Terminal(env, work, "--all", "a.ipynb")
-    terminal.until("[q]uit ?")
     terminal.key("n")
     terminal.until("The exception was taken back")
     assert terminal.end() == 1
@@ -113,7 +112,6 @@ def test_an_audit_from_the_first_to_the_last(env: dict[str, str], work: Path, qg
 def test_interrupting_keeps_what_was_decided(env: dict[str, str], work: Path) -> None:
     (work / "b.py").write_text("".join(f"k{number} = '{github_token()}'\n" for number in range(2)))
     terminal = Terminal(env, work)
-    terminal.until("[q]uit ?")
     terminal.key("a")
     for question, answer in (("Why", "made up\n"), ("Who", "ada\n"), ("Until", "30d\n")):
         terminal.until(question)
