@@ -1,4 +1,5 @@
-"""Where files live. Every function takes the environment; nothing is created or read here.
+"""Where files live. Every function takes the environment or a folder; nothing is created, and nothing but
+the presence of a `.git` is looked at here.
 
 The rules are those of ``jupyter_core.paths``, which reads ``os.environ`` at call
 time and so cannot be asked about another environment; only its system folders,
@@ -102,3 +103,25 @@ def _platform_dirs(env: Mapping[str, str]) -> bool:
 
 def _flag(env: Mapping[str, str], name: str) -> bool:
     return env.get(name, "").strip().lower() in _TRUE
+
+
+def root_of(path: Path, cwd: Path, base: Path | None = None) -> Path:
+    """Return the folder above which no project policy is looked for.
+
+    The repository that holds ``path``; without one, the current folder if it holds ``path``, else
+    ``base`` (the folder that was named), else the file's own folder.
+    """
+    here = Path(os.path.normpath(cwd / path))
+    folder = here if here.is_dir() else here.parent
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return candidate
+    if cwd in (folder, *folder.parents):
+        return cwd
+    return Path(os.path.normpath(cwd / base)) if base is not None else folder
+
+
+def relative(path: Path, root: Path, cwd: Path) -> str:
+    """Return ``path`` below ``root``, '/'-separated, as policy globs see it. A link keeps its own name."""
+    here = Path(os.path.normpath(cwd / path))
+    return here.relative_to(root).as_posix() if here.is_relative_to(root) else here.name

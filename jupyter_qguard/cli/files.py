@@ -12,6 +12,8 @@ from pathlib import Path
 from jupyter_qguard.cli.exits import os_reason
 from jupyter_qguard.cli.names import shown
 from jupyter_qguard.errors import InputError
+from jupyter_qguard.paths import relative as relative
+from jupyter_qguard.paths import root_of as root_of
 
 SKIPPED_FOLDERS = frozenset(
     {
@@ -135,25 +137,3 @@ def _left_out(entry: os.DirEntry[str]) -> str:
     if os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):  # noqa: PTH110, PTH118  (hot: once per folder)
         return "a virtual environment"
     return ""
-
-
-def root_of(path: Path, cwd: Path, base: Path | None = None) -> Path:
-    """Return the folder above which no project policy is looked for.
-
-    The repository that holds ``path``; without one, the current folder if it holds ``path``, else
-    ``base`` (the folder that was named), else the file's own folder.
-    """
-    here = Path(os.path.normpath(cwd / path))
-    folder = here if here.is_dir() else here.parent
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
-            return candidate
-    if cwd in (folder, *folder.parents):
-        return cwd
-    return Path(os.path.normpath(cwd / base)) if base is not None else folder
-
-
-def relative(path: Path, root: Path, cwd: Path) -> str:
-    """Return ``path`` below ``root``, '/'-separated, as policy globs see it. A link keeps its own name."""
-    here = Path(os.path.normpath(cwd / path))
-    return here.relative_to(root).as_posix() if here.is_relative_to(root) else here.name

@@ -23,6 +23,7 @@ from jupyter_qguard.errors import QGuardError
 COMMANDS: dict[str, str] = {
     "baseline": "Accept, list, review and remove reviewed exceptions.",
     "doctor": "Check this installation and folder, and say how to mend what is wrong.",
+    "export": "Write a notebook in another format, without its secrets.",
     "git": "What git runs: the filter, and hooks for a team.",
     "init": "Set a project up: policy, pre-commit entry and (asked) git filter.",
     "kept": "List, reveal or drop values that a redaction kept for you.",

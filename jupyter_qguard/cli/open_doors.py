@@ -23,7 +23,9 @@ OPEN = (
     OpenDoor(
         "read-contents", "reading a file over the API gives it as it lies on disk", "qguard scan . finds old ones"
     ),
-    OpenDoor("nbconvert-shell", "jupyter nbconvert, jupyter execute, papermill", "qguard scan what they write"),
+    OpenDoor("execute-shell", "jupyter execute, papermill", "qguard scan what they write"),
+    OpenDoor("nbconvert-config", "jupyter nbconvert --config with a file of one's own", "qguard export instead"),
+    OpenDoor("nbconvert-python", "programs that call nbconvert's exporters themselves", "qguard export instead"),
     OpenDoor("kernel-writes", "files that code in a cell writes", "qguard scan in pre-commit and CI (qguard init)"),
     OpenDoor("terminals", "anything done in a terminal", "the same"),
     OpenDoor("other-programs", "editors, sync clients and other servers in the same folder", "the same"),

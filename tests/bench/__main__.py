@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.downloads import bench_downloads
+from tests.bench.exports import bench_export
 from tests.bench.samples import notebook
 
 ROWS: list[tuple[str, str, str, bool]] = []
@@ -225,6 +226,7 @@ def main() -> int:
         bench_cli(scratch)
         bench_save(scratch)
         bench_downloads(scratch, row, free_port)
+        bench_export(scratch, row)
         bench_start(scratch)
     table = Table("what", "figure", "goal", "")
     for name, figure, goal, good in ROWS:

@@ -27,7 +27,7 @@ class Text(_Foreign):
     """Overrides everything and calls no super."""
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        return self._text(nb), {"output_extension": ".txt"}
+        return self._text(nb), {**resources, "output_extension": ".txt"}
 
 
 class Bytes(_Foreign):
@@ -87,7 +87,7 @@ class Fetches(_Foreign):
 
     def from_notebook_node(self, nb, resources=None, **kw):
         text = f"key {_elsewhere()}\n"
-        return text, {"output_extension": ".txt", "outputs": {"a.svg": f"<svg>{text}</svg>".encode()}}
+        return text, {**resources, "output_extension": ".txt", "outputs": {"a.svg": f"<svg>{text}</svg>".encode()}}
 
 
 class Packs(_Foreign):
@@ -96,7 +96,7 @@ class Packs(_Foreign):
     def from_notebook_node(self, nb, resources=None, **kw):
         import gzip
 
-        return gzip.compress(f"key {_elsewhere()}\n".encode()), {"output_extension": ".gz"}
+        return gzip.compress(f"key {_elsewhere()}\n".encode()), {**resources, "output_extension": ".gz"}
 
 
 class Names(_Foreign):
