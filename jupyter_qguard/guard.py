@@ -15,13 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from jupyter_qguard import __version__, paths, settings
+from jupyter_qguard import __version__, paths, record, settings
 from jupyter_qguard.broker import installation
 from jupyter_qguard.broker.kept import KeptItem, KeptStore
 from jupyter_qguard.errors import ConfigError, KeepError, LedgerError, RedactionError
 from jupyter_qguard.judgement import Judgement, Request, failed, record_of
 from jupyter_qguard.ledger.event import Event, stamp
-from jupyter_qguard.ledger.ledger import Ledger
 from jupyter_qguard.messages import (
     describe_redaction,
     describe_refusal,
@@ -315,7 +314,7 @@ def build(
     )
     return Guard(
         policies=policies,
-        ledger=Ledger(data, env=env),
+        ledger=record.opened(env, policies, data_dir=data),
         keeper=None if on_hub(env) else KeptStore(data, env=env),
         key=installation.key(data, env),
     )

@@ -168,12 +168,17 @@ def kept_store(env: Mapping[str, str], _root: Path) -> Iterator[Found]:
         yield Found("mend", "kept values", problem, "See `qguard kept list` for what is intact.")
 
 
-def ledger(env: Mapping[str, str], _root: Path) -> Iterator[Found]:
-    """Check that decisions can be recorded and that the record can be read."""
-    from jupyter_qguard import paths
+def ledger(env: Mapping[str, str], root: Path) -> Iterator[Found]:
+    """Check that decisions can be recorded, that the record can be read, and that it bears out its last signed head."""
+    from jupyter_qguard import paths, settings
+    from jupyter_qguard import record as records
     from jupyter_qguard.ledger.ledger import Ledger
+    from jupyter_qguard.scan import rules
 
-    record = Ledger(paths.data_dir(env), env=env)
+    try:
+        record = records.opened(env, settings.load(None, root=root, env=env, known_rules=frozenset(rules.ALL)))
+    except QGuardError:  # the check of the policy tells that
+        record = Ledger(paths.data_dir(env), env=env)
     problem = record.problem()
     if problem:
         yield Found("broken", "record", problem, "Without a record saves are refused: make the data folder writable.")
@@ -181,8 +186,13 @@ def ledger(env: Mapping[str, str], _root: Path) -> Iterator[Found]:
     damage = record.problems()
     for sentence in damage:
         yield Found("mend", "record", sentence, "Keep a copy of the data folder before anything else.")
-    if not damage:
+    contradiction = record.heads.contradiction(record) if record.heads is not None else None
+    if contradiction:
+        yield Found("broken", "record", contradiction, "Run: qguard ledger verify")
+    elif not damage:
         yield Found("ok", "record", "decisions can be recorded")
+    for sentence in record.heads.told(record) if record.heads is not None else ():
+        yield Found("mend", "record", sentence, "Mend that place, or the [ledger] table, then run: qguard ledger head")
     record.close()
 
 

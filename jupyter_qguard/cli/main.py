@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "git": "What git runs: the filter, and hooks for a team.",
     "init": "Set a project up: policy, pre-commit entry and (asked) git filter.",
     "kept": "List, reveal or drop values that a redaction kept for you.",
+    "ledger": "Show, verify or export the record of decisions; print its signed head.",
     "pause": "Report instead of redact for a limited time, on record.",
     "policy": "Show, check or explain the policy in force.",
     "redact": "Write copies of files with their secrets cut out.",
@@ -90,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         _escape_unprintable(stream)
     code = _guarded(list(argv) if argv is not None else sys.argv[1:])
+    ledgers = sys.modules.get("jupyter_qguard.ledger.ledger")
+    if ledgers is not None:
+        ledgers.close_all()  # here, since at the interpreter's end no thread can be started for a keyring
     code = max(code, _flush())
     raise SystemExit(code)
 

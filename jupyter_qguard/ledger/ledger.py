@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jupyter_qguard import files
 from jupyter_qguard.errors import LedgerError
 from jupyter_qguard.ledger.chain import Chain
 from jupyter_qguard.ledger.event import Event, stamp
+from jupyter_qguard.ledger.heads import Heads
 from jupyter_qguard.ledger.store import (
     CountKey,
     Entry,
@@ -40,20 +41,33 @@ _BRIEF = 0.05
 class _Slot:
     """One append that waits for its group's commit."""
 
-    __slots__ = ("done", "entries", "error")
+    __slots__ = ("_signal", "done", "entries", "error")
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
         self.done = False
         self.error: LedgerError | None = None
+        self._signal = threading.Lock()
+        self._signal.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait to be woken: because it is written, or because it may write now. False if nobody did in time."""
+        return self._signal.acquire(timeout=max(0.0, seconds))
+
+    def wake(self) -> None:
+        """Wake its thread, once or more often."""
+        with contextlib.suppress(RuntimeError):  # it has been woken and did not sleep again yet
+            self._signal.release()
 
 
 class Ledger:
     """Decisions in ``data_dir``/ledger. Thread-safe, fork-safe, several processes at once; opens nothing until used.
 
     Group commit: threads that append at the same time share one transaction. Whoever gets the lock first writes
-    everything that waits, the others find their event done; there is no writer thread that a fork could lose.
+    everything that waits and wakes the others, whose events are then done; there is no writer thread that a fork
+    could lose.
     ``busy_seconds`` bounds every wait for another process; ``clock`` gives seconds since 1970 (for counters' days).
+    ``heads`` signs heads after entries were committed; None signs none.
     """
 
     def __init__(
@@ -63,11 +77,13 @@ class Ledger:
         *,
         clock: Callable[[], float] = time.time,
         busy_seconds: float = BUSY_SECONDS,
+        heads: Heads | None = None,
     ) -> None:
         self._folder = data_dir / FOLDER
         self._env = os.environ if env is None else env
         self._clock = clock
         self._busy_seconds = busy_seconds
+        self.heads = heads
         self._store: Store | None = None
         self._pending: list[_Slot] = []
         self._counts: dict[CountKey, int] = {}
@@ -92,21 +108,31 @@ class Ledger:
         slot = _Slot([Entry(event.time, event.path, event.markers(), event.canonical()) for event in events])
         with self._mutex:
             self._pending.append(slot)
-        if not self._commit.acquire(timeout=2 * self._busy_seconds):
-            with self._mutex:
-                if slot in self._pending:
-                    self._pending.remove(slot)
+        end = time.monotonic() + 2 * self._busy_seconds
+        while not slot.done:
+            if self._commit.acquire(blocking=False):
+                try:
+                    if not slot.done:
+                        self._write_pending()
+                finally:
+                    self._release()
+            elif not slot.wait(end - time.monotonic()):
+                with self._mutex:
+                    if slot in self._pending:
+                        self._pending.remove(slot)
+                        raise busy()
+                # A group that holds this event is being written right now; its wait is bounded too.
+                if not slot.wait(2 * self._busy_seconds) and not slot.done:
                     raise busy()
-            # A group that holds this event is being written right now; its wait is bounded too.
-            if not self._commit.acquire(timeout=2 * self._busy_seconds):
-                raise busy()
-        try:
-            if not slot.done:
-                self._write_pending()
-        finally:
-            self._commit.release()
         if slot.error is not None:
             raise LedgerError(slot.error.message, slot.error.hint)
+
+    def _release(self) -> None:
+        """Give the commit lock back and let the first of those who wait write. In this order: see ``append``."""
+        self._commit.release()
+        with self._mutex:
+            if self._pending:
+                self._pending[0].wake()
 
     def count(self, door: str, action: str, n: int = 1) -> None:
         """Count decisions not worth an event (allow). Cheap, never raises; a crash loses at most the last ones.
@@ -117,6 +143,7 @@ class Ledger:
             key = (stamp(self._clock())[:10], door, action)
             self._counts[key] = self._counts.get(key, 0) + n
             self._counted += n
+            _unfinished.add(self)
             due = self._counted >= FLUSH_COUNTS or time.monotonic() - self._flushed >= FLUSH_SECONDS
             if due:
                 self._counted, self._flushed = 0, time.monotonic()
@@ -130,7 +157,7 @@ class Ledger:
         try:
             self._write_pending(_BRIEF)
         finally:
-            self._commit.release()
+            self._release()
         with self._mutex:
             return not self._counts
 
@@ -160,9 +187,22 @@ class Ledger:
         with self._held():
             return self._the_store().tree()
 
-    def reading(self) -> AbstractContextManager[Reading]:
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Reading]:
         """Open the whole ledger as it stands now, to be read once; appending goes on. Raises ``LedgerError``."""
-        return self._the_store().read()
+        with contextlib.ExitStack() as stack:
+            with self._held():
+                reading = stack.enter_context(self._the_store().read())
+            yield reading
+
+    def each(self, query: Query) -> Iterator[Found]:
+        """Yield what :meth:`numbered` returns, one at a time; appending goes on. Raises ``LedgerError``."""
+        with self._held():
+            found = self._the_store().find(query)
+            first = next(found, None)
+        if first is not None:
+            yield first
+            yield from found
 
     def counts(self) -> dict[CountKey, int]:
         """Return counted decisions by (day, door, action), those still in memory included. Raises ``LedgerError``."""
@@ -194,15 +234,22 @@ class Ledger:
         except LedgerError as error:
             return (error.sentence(),)
 
+    def head_problems(self) -> tuple[str, ...]:
+        """Return what went wrong with the last signed head that this process made, in sentences."""
+        return () if self.heads is None else self.heads.problems()
+
     def close(self) -> None:
-        """Write the counters and let go of the file. The ledger stays usable."""
+        """Write the counters, sign a head if one is due, and let go of the file. The ledger stays usable."""
         self.flush()
+        if self.heads is not None:
+            self.heads.close(self)
         if self._commit.acquire(timeout=self._busy_seconds):
             try:
                 if self._store is not None:
                     self._store.close()
             finally:
-                self._commit.release()
+                self._release()
+        _unfinished.discard(self)
 
     def _write_pending(self, seconds: float | None = None) -> None:
         """Write all that waits as one transaction. Holds the commit lock; never raises, each slot learns its fate."""
@@ -223,9 +270,13 @@ class Ledger:
         for slot in slots:
             slot.error = error
             slot.done = True
+            slot.wake()
         with self._mutex:
             if error is None:
                 self._flushed, self._counted = time.monotonic(), 0
+                if slots and self.heads is not None:
+                    _unfinished.add(self)
+                    self.heads.recorded(sum(len(slot.entries) for slot in slots), self)
             else:
                 for key, n in counts.items():
                     self._counts[key] = self._counts.get(key, 0) + n
@@ -246,7 +297,7 @@ class Ledger:
         return self._store
 
     def _held(self) -> _Held:
-        return _Held(self._commit, 2 * self._busy_seconds)
+        return _Held(self._commit, 2 * self._busy_seconds, self._release)
 
     def _before_fork(self) -> None:
         """Close the file before the process splits: SQLite keeps lock state in the process, a copy of it would lie.
@@ -260,7 +311,7 @@ class Ledger:
     def _after_fork(self) -> None:
         """In the parent: go on."""
         if self._forking:
-            self._commit.release()
+            self._release()
 
     def _after_fork_in_child(self) -> None:
         """In a child: locks may be held by threads that do not exist here; what waits is the parent's to write."""
@@ -270,24 +321,29 @@ class Ledger:
         self._counts = {}
         if self._store is not None:
             self._store.abandon()
+        if self.heads is not None:
+            self.heads.after_fork()
 
 
 class _Held:
     """A lock held for a block, waited for with a bound. Raises ``LedgerError``."""
 
-    def __init__(self, lock: threading.Lock, seconds: float) -> None:
+    def __init__(self, lock: threading.Lock, seconds: float, release: Callable[[], None]) -> None:
         self._lock = lock
         self._seconds = seconds
+        self._release = release
 
     def __enter__(self) -> None:
         if not self._lock.acquire(timeout=self._seconds):
             raise busy()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._release()
 
 
 _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+_unfinished: set[Ledger] = set()
+"""Those with counters in memory or entries that wait for a head: nobody else may hold them when the process ends."""
 
 
 def _each(step: Callable[[Ledger], None]) -> Callable[[], None]:
@@ -298,7 +354,9 @@ def _each(step: Callable[[Ledger], None]) -> Callable[[], None]:
     return run
 
 
-atexit.register(_each(Ledger.close))
+close_all = _each(Ledger.close)
+"""Close every ledger of this process, which signs the heads that are due. Never raises."""
+atexit.register(close_all)
 if hasattr(os, "register_at_fork"):
     # Starting a program by subprocess runs none of these; os.fork, pty.fork (terminals) and multiprocessing do.
     os.register_at_fork(

@@ -32,8 +32,10 @@ def head_line(genesis: bytes) -> bytes:
     return b'{"ledger":"%s","scheme":"%s","seq":0}\n' % (genesis.hex().encode(), SCHEME.encode())
 
 
-def entry_line(seq: int, body: bytes, hash: bytes, tree: bytes | None = None) -> bytes:
-    """Return the line of one entry."""
+def entry_line(seq: int, body: bytes, hash: bytes | None, tree: bytes | None = None) -> bytes:
+    """Return the line of one entry; without a hash as it was written before there was a chain."""
+    if hash is None:
+        return b'%s%s,"seq":%d}\n' % (_EVENT, body, seq)
     note = b"" if tree is None else b',"tree":"%s"' % tree
     return b'%s%s,"hash":"%s","seq":%d%s}\n' % (_EVENT, body, hash.hex().encode(), seq, note)
 

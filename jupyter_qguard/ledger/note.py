@@ -75,7 +75,10 @@ class PublicKey:
 
 
 class Signer(Protocol):
-    """Holds a ledger's signing key. Both methods may raise ``QGuardError``."""
+    """Holds a ledger's signing key. Every method may raise ``QGuardError``."""
+
+    def public_if_made(self) -> bytes | None:
+        """Return the ed25519 public key if there is one yet."""
 
     def public(self) -> bytes:
         """Return the ed25519 public key, 32 bytes."""

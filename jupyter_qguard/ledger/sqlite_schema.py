@@ -100,7 +100,8 @@ def rows(connection: sqlite3.Connection, reading: Reading) -> Iterator[Row]:
     marks = connection.execute("SELECT seq, id8 FROM markers WHERE typeof(seq) = 'integer' ORDER BY seq")
     mark = marks.fetchone()
     none: frozenset[object] = frozenset()
-    entries = connection.execute("SELECT seq, hash, body, time, path FROM events ORDER BY seq")
+    hashes = "hash" if version(connection) > 1 else "NULL"
+    entries = connection.execute(f"SELECT seq, {hashes}, body, time, path FROM events ORDER BY seq")  # noqa: S608
     for seq, hash, body, time, path in entries:
         own = none
         while mark is not None and mark[0] <= seq:

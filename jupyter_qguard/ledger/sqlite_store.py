@@ -23,7 +23,6 @@ from jupyter_qguard.ledger.store import (
     Found,
     Query,
     Reading,
-    Row,
     Unsuitable,
     busy,
     damaged,
@@ -116,13 +115,14 @@ class SqliteStore:
     @contextlib.contextmanager
     def read(self) -> Iterator[Reading]:
         with self._reader() as (connection, version):
-            if version < 2:
-                count = connection.execute("SELECT count(*) FROM events").fetchone()[0] if version else 0
-                yield Reading(None, iter([Row(0, None, b"")] * min(count, 1)), exists=bool(version))
+            if not version:
+                yield Reading(None, iter(()), exists=False)
                 return
-            row = connection.execute("SELECT genesis, size, last, peaks FROM chain").fetchone()
+            row = None
+            if version > 1:
+                row = connection.execute("SELECT genesis, size, last, peaks FROM chain").fetchone()
             chain = sqlite_schema.parse(row)
-            reading = Reading(chain.genesis if chain else None, iter(()), chained=True)
+            reading = Reading(chain.genesis if chain else None, iter(()), chained=version > 1)
             reading.rows = sqlite_schema.rows(connection, reading)
             if chain is not None:
                 peaks = b"".join(chain.frontier.peaks)

@@ -200,9 +200,9 @@ def _odd(reading: Reading, report: Report) -> None:
 
 def _compare(head: Head, roots: dict[int, bytes], report: Report, *, exists: bool) -> str:
     """Return what a head showed, in words; a head that the ledger does not bear out is a problem."""
-    signed = f"the head signed at {head.size} entries"
+    signed = f"the head signed over {entries(head.size)}"
     if head.size in roots and roots[head.size] == head.root:
-        return f"{signed} is borne out: the first {head.size} entries are those that were signed."
+        return f"{signed} is borne out: what stands there is what was signed."
     if exists and report.origin and head.origin != report.origin:
         report.unknown.append(
             f"A head speaks of another ledger ({head.origin}, this is {report.origin}): it was replaced as a whole "
@@ -210,9 +210,14 @@ def _compare(head: Head, roots: dict[int, bytes], report: Report, *, exists: boo
         )
         return f"{signed} is of another ledger."
     if head.size not in roots:
-        text = f"The ledger was cut: {head.size} entries were signed, {report.entries} are there."
+        text = f"The ledger was cut: {entries(head.size)} signed, {report.entries} there."
         report.problem("truncated", None, text)
         return text
-    text = f"The first {head.size} entries are not those that were signed: the ledger was written anew."
+    text = f"What stands first is not the {entries(head.size)} that were signed: the ledger was written anew."
     report.problem("rewritten", None, text)
     return text
+
+
+def entries(n: int) -> str:
+    """Return ``1 entry``, ``7 entries``."""
+    return "1 entry" if n == 1 else f"{n} entries"

@@ -185,7 +185,8 @@ class QGuardGate(LoggingConfigurable):
     @property
     def all_problems(self) -> list[str]:
         """What makes the guard degraded, one sentence each."""
-        return [*self.problems, *getattr(self.guard.policies, "problems", ())]
+        heads = getattr(self.guard.ledger, "head_problems", tuple)
+        return [*self.problems, *getattr(self.guard.policies, "problems", ()), *heads()]
 
     def record_bypass(self) -> None:
         """Put into the record that this server runs without the guard. Raises LedgerError where that is impossible."""

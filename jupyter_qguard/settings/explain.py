@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jupyter_qguard.settings.durations import shown_duration
 from jupyter_qguard.settings.exceptions import KEYS
+from jupyter_qguard.settings.heads import head_places
 from jupyter_qguard.settings.modes import ENV_MODE, ModeChoice, choose_history, choose_pause_max
 from jupyter_qguard.settings.policy_file import PathEntry, PolicyFile, Values
 from jupyter_qguard.settings.stack import Query, Stack, Verdict, dotted
@@ -45,6 +46,10 @@ class Row:
 def rows(stack: Stack, path: str, now: datetime, choice: ModeChoice) -> list[Row]:
     """Return every setting of a stack, in the order of the policy file."""
     found = [_mode(stack, choice), _on_failure(stack, choice), _pause(stack), _history(stack)]
+    for key, place, layer in head_places(stack.shared):
+        line, firm = layer.line("ledger", key), layer.role == "system"
+        who = ADMIN if firm else "you, in the user's qguard.toml"
+        found.append(Row(f"ledger.{key}", place, layer.name, layer.file, line, place if firm else "", who))
     for name in CONTENT:
         found.append(_value(stack, ("content", name), _content(name)))
     for door in DOORS:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jupyter_qguard.settings.baselines import Baselines
 from jupyter_qguard.settings.effective import Policy
+from jupyter_qguard.settings.heads import head_places
 from jupyter_qguard.settings.modes import ModeChoice, choose_history, choose_mode, choose_on_failure, choose_pause_max
 from jupyter_qguard.settings.pause import Pause, PauseFile
 from jupyter_qguard.settings.policy_file import DEFAULTS, PolicyFile, Problem
@@ -99,6 +100,11 @@ class Policies:
     def digest(self) -> str:
         """Return the digest of the policy that holds in the folder asked about at load."""
         return self._base().digest
+
+    @property
+    def heads(self) -> tuple[tuple[str, str], ...]:
+        """Return where the record's signed heads are to be kept: (key of ``[ledger]``, place). For every file."""
+        return tuple((key, place) for key, place, _ in head_places(self._base().stack.shared))
 
     @property
     def floor_mode(self) -> Mode | None:

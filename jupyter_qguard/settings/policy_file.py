@@ -102,6 +102,8 @@ class PolicyFile:
     values: Values = field(default_factory=Values)
     paths: tuple[PathEntry, ...] = ()
     exceptions: ExceptionValues = field(default_factory=ExceptionValues)
+    heads: tuple[tuple[str, str], ...] = ()
+    """Where ``[ledger]`` wants signed heads kept: (key, place)."""
     lines: Mapping[Key, int] = field(default_factory=dict)
     pause_max: timedelta | None = None
     history: History | None = None

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from jupyter_qguard.settings.durations import parse_duration
 from jupyter_qguard.settings.exceptions import read_exceptions
 from jupyter_qguard.settings.glob import compile_glob
+from jupyter_qguard.settings.heads import HEADS, why_no_place
 from jupyter_qguard.settings.policy_file import DEFAULTS, PathEntry, PolicyFile, Problem, Values
 from jupyter_qguard.settings.toml_lines import Key, key_lines, line_of, parse_toml
 from jupyter_qguard.settings.words import (
@@ -30,7 +31,19 @@ from jupyter_qguard.settings.words import Action as A
 MAX_ENTRIES = 1000
 MAX_PROBLEMS = 50
 """More help nobody, and looking for close names costs time."""
-_TOP = ("version", "mode", "on_failure", "content", "doors", "rules", "exceptions", "paths", "pause", "kernel")
+_TOP = (
+    "version",
+    "mode",
+    "on_failure",
+    "content",
+    "doors",
+    "rules",
+    "exceptions",
+    "paths",
+    "pause",
+    "kernel",
+    "ledger",
+)
 _ENTRY = ("match", *CONTENT, "rules", "doors", "reason", "owner", "expires")
 _NOT_HERE = "Move it to qguard.toml in your Jupyter config folder (`jupyter --config-dir`) or in a system one."
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,39}")
@@ -111,6 +124,7 @@ class _Reader:
             values=values,
             paths=self._paths(table.get("paths", [])),
             exceptions=read_exceptions(self, table.get("exceptions", {})),
+            heads=self._heads(table),
             lines=self.lines,
             pause_max=self._pause_max(table),
             history=self._history(table),
@@ -145,6 +159,14 @@ class _Reader:
         self.unknown((name,), section, keys)
         return dict(section)
 
+    def _heads(self, table: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        section = self._own(table, "ledger", HEADS)
+        for name in section:
+            wrong = why_no_place(name, section[name]) if name in HEADS else None
+            if wrong:
+                self.error(("ledger", name), *wrong)
+        return tuple((name, section[name]) for name in HEADS if name in section)
+
     def _word(self, key: str, table: Mapping[str, Any], words: tuple[str, ...]) -> str | None:
         if key not in table:
             return None
@@ -153,8 +175,7 @@ class _Reader:
             self.error(
                 (key,),
                 "does not count in a project file.",
-                "Move it to qguard.toml in your Jupyter config folder (`jupyter --config-dir`) or in a system one; "
-                f"a project file tightens by [content], [doors] and [rules].{once}",
+                f"{_NOT_HERE[:-1]}; a project file tightens by [content], [doors] and [rules].{once}",
             )
             return None
         value = table[key]

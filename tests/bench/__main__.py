@@ -25,6 +25,7 @@ from rich.table import Table
 
 from tests.bench.downloads import bench_downloads
 from tests.bench.exports import bench_export
+from tests.bench.ledger import bench_ledger
 from tests.bench.samples import notebook
 
 ROWS: list[tuple[str, str, str, bool]] = []
@@ -224,6 +225,7 @@ def main() -> int:
         bench_bulk()
         bench_peak()
         bench_cli(scratch)
+        bench_ledger(scratch, row)
         bench_save(scratch)
         bench_downloads(scratch, row, free_port)
         bench_export(scratch, row)

@@ -336,3 +336,24 @@ def test_no_path_is_too_odd_to_have_a_policy(world: World, path: str) -> None:
 
 def test_a_home_that_is_no_folder_has_no_file(world: World) -> None:
     assert world.judge(policies=world.load(user_dir=Path(os.devnull)))[0] is Action.REDACT
+
+
+def test_a_user_adds_places_for_heads_and_takes_none_away(world: World) -> None:
+    world.write("system", "version = 1\n")
+    plain = world.load().digest
+    world.write("system", '[ledger]\nhead_file = "/mnt/audit"\nhead_url = "https://audit.example/heads/"\n')
+    world.write("user", '[ledger]\nhead_file = "~/heads"\nhead_url = "https://audit.example/heads/"\n')
+    policies = world.load()
+    assert policies.heads == (
+        ("head_file", "/mnt/audit"),
+        ("head_url", "https://audit.example/heads/"),
+        ("head_file", "~/heads"),
+    )
+    assert policies.digest == plain  # they judge no content
+    rows = {(row.setting, row.value): row for row in policies.effective("a.ipynb").explain()}
+    assert rows["ledger.head_file", "/mnt/audit"].floor == "/mnt/audit"
+    assert rows["ledger.head_file", "~/heads"].where == "user qguard.toml:2"
+    world.write("root", '[ledger]\nhead_file = "/tmp"\n')
+    policies = world.load()
+    assert ("head_file", "/tmp") not in policies.heads
+    assert "does not count in a project file" in policies.problems[0]

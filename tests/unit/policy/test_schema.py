@@ -44,6 +44,7 @@ def check(tmp_path: Path, text: str, role: Role | None = None) -> list[Problem]:
         ('[rules]\n"json-web-token" = "never"\n', 2, "rules.json-web-token", "must be one of"),
         ('mode = "off"\n', 1, "mode", "does not count in a project file. Move it to qguard.toml in your Jupyter"),
         ('on_failure = "warn"\n', 1, "on_failure", "does not count in a project file."),
+        ('[ledger]\nhead_file = "/mnt/audit"\n', 1, "ledger", "does not count in a project file."),
         ('[paths]\nmatch = "a"\n', 1, "paths", "Write [[paths]] above each entry."),
         ('[[paths]]\ntext = "block"\n', 1, "paths[0].match", "is missing or no string."),
         ('[[paths]]\nmatch = "!a"\ntext = "block"\n', 2, "paths[0].match", "starts with '!'"),
@@ -186,3 +187,24 @@ def test_words_agree_with_the_scan_room() -> None:
 
     assert get_args(Content) == CONTENT
     assert get_args(model.Door) == DOORS
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "said"),
+    [
+        ('[ledger]\nhead_fil = "/mnt/audit"\n', 2, "ledger.head_fil", "unknown key. Did you mean head_file?"),
+        ('[ledger]\nhead_file = "mnt/audit"\n', 2, "ledger.head_file", "must be an absolute path."),
+        ("[ledger]\nhead_git = 3\n", 2, "ledger.head_git", "must be a string."),
+        ('[ledger]\nhead_url = "audit.example"\n', 2, "ledger.head_url", "must be an http or https address."),
+        ('[ledger]\nhead_url = "file:///etc/passwd"\n', 2, "ledger.head_url", "must be an http or https address."),
+        ('[ledger]\nhead_url = "http://a:99999/"\n', 2, "ledger.head_url", "must be an http or https address."),
+        ('[ledger]\nhead_url = "http://a/b c"\n', 2, "ledger.head_url", "must be an http or https address."),
+        ('[ledger]\nhead_url = "http://a/?k=v"\n', 2, "ledger.head_url", "A policy file is no place for a credential."),
+        ('[ledger]\nhead_url = "http://u@a/"\n', 2, "ledger.head_url", "A policy file is no place for a credential."),
+        ("ledger = 3\n", 1, "ledger", "must be a table."),
+    ],
+)
+def test_where_heads_are_kept_is_looked_at(tmp_path: Path, text: str, line: int, key: str, said: str) -> None:
+    (problem,) = check(tmp_path, text, "user")
+    assert (problem.line, problem.key) == (line, key)
+    assert said in f"{problem.message} {problem.hint}"
