@@ -184,7 +184,7 @@ class Guard:
         return exempt(decide(scan.findings, scan.unchecked, context, policy), scan, context, policy)
 
     def _decide(self, scan: Scan, content: Any, request: Request, policy: Policy, *, rendered: bool) -> Judgement:
-        context = Context(request.door, request.path, "notebook" if rendered else scan.kind)
+        context = Context(request.door, request.path, "notebook" if rendered else scan.kind, rendered)
         decision = self.decide(scan, context, policy)
         if scan.kind == "opaque" and decision.action is Action.REDACT:
             decision = stop_what_cannot_be_cut(decision)

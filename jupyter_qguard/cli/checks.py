@@ -227,6 +227,31 @@ def extension(_env: Mapping[str, str], _root: Path) -> Iterator[Found]:
         yield Found("broken", "server extension", "no Jupyter configuration enables it: servers run unguarded.", fix)
 
 
+def nbconvert(_env: Mapping[str, str], _root: Path) -> Iterator[Found]:
+    """Check that `jupyter nbconvert` in a shell finds the configuration that guards it."""
+    title, trait = "nbconvert", "logging_config"
+    ours: Path | None = None
+    others: Path | None = None
+    for folder in _config_folders():  # weakest first
+        for file in (folder / "jupyter_nbconvert_config.json", folder / "jupyter_nbconvert_config.py"):
+            try:
+                text = file.read_text("utf-8")
+            except (OSError, ValueError):
+                continue
+            if "jupyter_qguard.render.shell" in text:
+                ours, others = file, None
+            elif ours is not None and trait in text:
+                others = file
+    if ours is None:
+        fix = "Install the package again (pip install jupyter-qguard), or use `qguard export`."
+        yield Found("mend", title, "no configuration guards `jupyter nbconvert` in a shell.", fix)
+    elif others is not None:
+        fix = 'Add "jupyter_qguard.render.shell.Guarded" to c.Exporter.preprocessors there.'
+        yield Found("mend", title, f"{shown(others)} replaces the {trait} that guards it in a shell.", fix)
+    else:
+        yield Found("ok", title, f"guarded in a shell by {shown(ours)}")
+
+
 def _config_folders() -> list[Path]:
     from jupyter_core import paths
 

@@ -72,6 +72,7 @@ _CHECKS: dict[str, checks.Check] = {
     "kept values": checks.kept_store,
     "record": checks.ledger,
     "server extension": checks.extension,
+    "nbconvert": checks.nbconvert,
     "git": gitchecks.repository,
     "doors": doors,
     "on disk": on_disk,

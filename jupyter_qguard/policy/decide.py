@@ -51,7 +51,7 @@ def query_of(finding: Finding, ctx: Context) -> Query:
 
 
 def _judge_unchecked(part: Unchecked, ctx: Context, policy: Policy) -> Action:
-    special: Special = "over budget" if part.over_budget and ctx.kind == "notebook" else ""
+    special: Special = "over budget" if part.over_budget and ctx.kind == "notebook" and not ctx.rendered else ""
     return policy.judge(Query(door=ctx.door, content="opaque", special=special)).action
 
 

@@ -15,12 +15,14 @@ __all__ = ["Action", "Context", "Decision", "Door", "Exemption", "FileKind", "Ju
 class Context:
     """What is being judged and where it goes.
 
-    ``path`` is relative to the server's or repository's root, '/'-separated.
+    ``path`` is relative to the server's or repository's root, '/'-separated. ``rendered``: an exporter made it of a
+    notebook that has been judged, so what is over a budget in it was not in that.
     """
 
     door: Door
     path: str
     kind: FileKind
+    rendered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

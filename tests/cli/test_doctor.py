@@ -22,6 +22,8 @@ def enabled(home: Path, env: dict[str, str]) -> Path:
     folder.mkdir(parents=True)
     file = folder / "jupyter_qguard.json"
     file.write_text((ROOT / "jupyter-config" / "server-config" / "jupyter_qguard.json").read_text())
+    shell = ROOT / "jupyter-config" / "nbconvert-config" / "jupyter_nbconvert_config.json"
+    (home / ".jupyter" / shell.name).write_text(shell.read_text())
     env["JUPYTER_CONFIG_DIR"] = str(home / ".jupyter")
     # In a virtual environment where the package is installed its own file would otherwise come first.
     env["JUPYTER_PREFER_ENV_PATH"] = "0"
@@ -61,6 +63,18 @@ def test_an_extension_that_is_off_or_unknown_is_broken(qguard: Run, enabled: Pat
     assert done.returncode == 2
     assert b"switched off by" in done.stdout
     assert b"jupyter server extension enable jupyter_qguard" in done.stdout
+
+
+def test_nbconvert_without_its_configuration_is_to_be_mended(qguard: Run, home: Path, enabled: Path) -> None:
+    assert b"guarded in a shell by" in qguard("doctor").stdout
+    (home / ".jupyter" / "jupyter_nbconvert_config.py").write_text("c.NbConvertApp.logging_config = {}\n")
+    done = qguard("doctor")
+    assert done.returncode == 1
+    assert b"replaces the logging_config" in done.stdout
+    (home / ".jupyter" / "jupyter_nbconvert_config.json").unlink()
+    done = qguard("doctor")
+    assert done.returncode == 1
+    assert b"no configuration guards" in done.stdout
 
 
 def test_a_policy_with_a_typo_is_broken(qguard: Run, work: Path, enabled: Path) -> None:

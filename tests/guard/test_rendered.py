@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
@@ -28,6 +29,16 @@ def test_a_secret_in_html_is_cut_and_recorded_under_the_notebook(make):  # noqa:
     assert [(event.path, event.door, event.action) for event in guard.ledger.events] == [
         ("lab/a.ipynb", "export", "redact")
     ]
+
+
+def test_what_unpacks_to_too_much_is_let_through_on_record(make):  # noqa: F811
+    """The notebook itself was within its budget; a page repeats each picture in several readings."""
+    guard = make()
+    packed = gzip.compress(b"nothing here " * 20_000_000)
+    verdict = guard.check_rendered(packed, "a.gz", EXPORT)
+    assert not verdict.refused
+    assert verdict.unchecked
+    assert [event.action for event in guard.ledger.events] == ["warn"]
 
 
 def test_a_secret_that_cannot_be_cut_out_refuses_the_export(make):  # noqa: F811

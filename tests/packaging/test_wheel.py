@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
+import string
 import subprocess
 import sys
 import venv
@@ -132,6 +134,24 @@ def test_command_line_is_there(fresh: Path, environment: dict[str, str], command
     shown = run(fresh / command[0], *command[1:], "--help", cwd=fresh, env=fresh_env(fresh, environment))
     assert "scan" in shown
     assert "redact" in shown
+
+
+def test_nbconvert_is_guarded_by_itself(fresh: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    value = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": []}
+    book = {"cells": [{**cell, "source": f'key = "{value}"'}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "a.ipynb").write_text(json.dumps(book))
+    env = fresh_env(fresh, environment)
+    said = run(fresh / "jupyter", "nbconvert", "--to", "html", "a.ipynb", cwd=tmp_path, env=env)
+    assert "Exported without 1 secret" in said
+    assert value[4:] not in (tmp_path / "a.html").read_text()
+    assert "guarded in a shell by" in run_any(fresh / "qguard", "doctor", cwd=tmp_path, env=env)
+
+
+def run_any(*command: str | Path, cwd: Path, env: dict[str, str]) -> str:
+    """Return what a command prints, whatever it exits with."""
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, stdout=subprocess.PIPE)
+    return done.stdout
 
 
 def fresh_env(fresh: Path, environment: dict[str, str]) -> dict[str, str]:
