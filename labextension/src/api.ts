@@ -33,19 +33,37 @@ export async function getDecisions(
   return parseDecisions(await get(settings, `decisions${query}`));
 }
 
+/** Asks for one byte of the file at `url`, so as to hear whether it may leave. Raises like getHealth. */
+export async function tryDownload(
+  settings: ServerConnection.ISettings,
+  url: string
+): Promise<void> {
+  const headers = { Accept: 'application/json', Range: 'bytes=0-0' };
+  const response = await ask(settings, url, { headers });
+  await response.body?.cancel(); // where all of it comes nevertheless
+}
+
 async function get(
   settings: ServerConnection.ISettings,
   route: string
 ): Promise<unknown> {
   const url = URLExt.join(settings.baseUrl, 'qguard', 'api', route);
+  return (await ask(settings, url)).json();
+}
+
+async function ask(
+  settings: ServerConnection.ISettings,
+  url: string,
+  init: RequestInit = {}
+): Promise<Response> {
   const response = await ServerConnection.makeRequest(
     url,
-    { method: 'GET' },
+    { ...init, method: 'GET' },
     settings
   );
   if (!response.ok) {
     const body = await response.json().catch(() => ({}));
     throw new ApiError(response.status, String(body?.message ?? ''));
   }
-  return response.json();
+  return response;
 }

@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { statusLabel, statusMeaning } from './model';
-import { happened, place, recovery } from './words';
+import { doorLines, happened, place, recovery } from './words';
 import type { IDecision, IFinding, IHealth } from './model';
 
 /** The command that tries every door. */
@@ -18,9 +18,8 @@ export interface IHealthDetailsProps {
 
 export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
   const { health, trans } = props;
-  const doors = Object.entries(health.doors).sort(([a], [b]) =>
-    a.localeCompare(b)
-  );
+  const doors = doorLines(trans, health);
+  const on = health.status === 'observing' ? 'observing' : 'guarding';
   return (
     <div className="jp-QGuard-body">
       <p>
@@ -29,7 +28,7 @@ export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
           data-status={health.status}
           aria-hidden="true"
         />{' '}
-        <strong>{statusLabel(trans, health.status)}.</strong>{' '}
+        <strong>{statusLabel(trans, health)}.</strong>{' '}
         {statusMeaning(trans, health)}
       </p>
       {health.problems.length > 0 && (
@@ -42,20 +41,28 @@ export function HealthDetails(props: IHealthDetailsProps): JSX.Element {
           </ul>
         </>
       )}
+      {health.notices.length > 0 && (
+        <>
+          <h3>{trans.__('Good to know')}</h3>
+          <ul className="jp-QGuard-list">
+            {health.notices.map(notice => (
+              <li key={notice}>{notice}</li>
+            ))}
+          </ul>
+        </>
+      )}
       {doors.length > 0 && (
         <>
           <h3>{trans.__('Doors')}</h3>
           <ul className="jp-QGuard-doors">
-            {doors.map(([door, holds]) => (
-              <li key={door}>
+            {doors.map(({ holds, text }) => (
+              <li key={text}>
                 <span
                   className="jp-QGuard-dot"
-                  data-status={holds ? 'guarding' : 'off'}
+                  data-status={holds ? on : 'off'}
                   aria-hidden="true"
                 />
-                {holds
-                  ? trans.__('%1: guarded', door)
-                  : trans.__('%1: not guarded', door)}
+                {text}
               </li>
             ))}
           </ul>

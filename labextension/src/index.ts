@@ -12,6 +12,7 @@ import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import { HealthDetails } from './details';
+import { DownloadNotices, DOWNLOADS } from './downloads';
 import { HealthMonitor } from './health';
 import { SaveNotices } from './notices';
 import { StatusItem } from './status';
@@ -80,14 +81,19 @@ const plugin: JupyterFrontEndPlugin<void> = {
       });
     }
 
-    let byHand = 0;
-    app.commands.commandExecuted.connect((_, { id, result }) => {
-      if (SAVES.includes(id)) {
-        byHand++;
-        void Promise.allSettled([result]).then(() => byHand--);
-      }
-    });
-    new SaveNotices(contents, trans, () => byHand > 0).attach();
+    /** Tells whether one of these commands runs now. */
+    const running = (ids: readonly string[]) => {
+      let count = 0;
+      app.commands.commandExecuted.connect((_, { id, result }) => {
+        if (ids.includes(id)) {
+          count++;
+          void Promise.allSettled([result]).then(() => count--);
+        }
+      });
+      return () => count > 0;
+    };
+    new SaveNotices(contents, trans, running(SAVES)).attach();
+    new DownloadNotices(contents, trans, running(DOWNLOADS)).attach();
   }
 };
 

@@ -22,7 +22,10 @@ export interface IHealth {
   readonly policyDigest: string;
   /** Every door of this version, and whether it holds. */
   readonly doors: Readonly<Record<string, boolean>>;
+  /** What makes it degraded, one sentence each. */
   readonly problems: readonly string[];
+  /** What a person should know although nothing is broken, one sentence each. */
+  readonly notices: readonly string[];
 }
 
 /** One finding, as the server tells it. Lines count from 1, cells from 0. */
@@ -86,7 +89,8 @@ export function parseHealth(value: unknown): IHealth {
     version: text(data.version),
     policyDigest: text(data.policy_digest),
     doors,
-    problems: list(data.problems).map(problem => String(problem))
+    problems: list(data.problems).map(problem => String(problem)),
+    notices: list(data.notices).map(notice => String(notice))
   };
 }
 
@@ -105,17 +109,25 @@ export function unreachable(
       missing
         ? trans.__('The server runs without the jupyter-qguard extension.')
         : trans.__('The server did not say how the guard is doing.')
-    ]
+    ],
+    notices: []
   };
 }
 
+/** The server's sentence about a pause that is on (its `Pause.words()`); null where there is none. */
+export function pauseOf(health: IHealth): string | null {
+  return health.notices.find(one => one.includes(' paused until ')) ?? null;
+}
+
 /** The word shown in the status bar. */
-export function statusLabel(trans: TranslationBundle, status: Status): string {
-  switch (status) {
+export function statusLabel(trans: TranslationBundle, health: IHealth): string {
+  switch (health.status) {
     case 'guarding':
       return trans.__('Guarding');
     case 'observing':
-      return trans.__('Observing');
+      return pauseOf(health)
+        ? trans.__('Observing (paused)')
+        : trans.__('Observing');
     case 'degraded':
       return trans.__('Guard degraded');
     case 'off':
@@ -130,9 +142,15 @@ export function statusMeaning(
 ): string {
   switch (health.status) {
     case 'guarding':
-      return trans.__('Credentials are kept out of what is saved here.');
+      return trans.__(
+        'Credentials are kept out of what is saved, downloaded and exported here.'
+      );
     case 'observing':
-      return trans.__('Credentials are reported, but nothing is changed.');
+      return pauseOf(health)
+        ? trans.__(
+            'The guard is paused: credentials are reported, but nothing is changed.'
+          )
+        : trans.__('Credentials are reported, but nothing is changed.');
     case 'degraded':
       return trans.__(
         'Part of the guard does not work: %1',

@@ -33,8 +33,11 @@ export class StatusItem extends ReactWidget {
     if (!health) {
       return null;
     }
-    const label = statusLabel(this._trans, health.status);
-    const meaning = statusMeaning(this._trans, health);
+    const label = statusLabel(this._trans, health);
+    const meaning = [
+      statusMeaning(this._trans, health),
+      ...health.notices
+    ].join('\n');
     return (
       <button
         type="button"

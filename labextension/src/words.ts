@@ -4,7 +4,63 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { ZEROS } from './model';
-import type { IFinding } from './model';
+import type { IFinding, IHealth } from './model';
+
+/** The doors in the order in which people meet them. */
+const DOORS = [
+  'save',
+  'upload',
+  'copy',
+  'rename',
+  'checkpoint',
+  'restore',
+  'download',
+  'export'
+];
+
+/** A door in words; one that a newer server has added keeps its own name. */
+function doorName(trans: TranslationBundle, door: string): string {
+  switch (door) {
+    case 'save':
+      return trans.__('Save');
+    case 'upload':
+      return trans.__('Upload');
+    case 'copy':
+      return trans.__('Copy');
+    case 'rename':
+      return trans.__('Rename');
+    case 'checkpoint':
+      return trans.__('Checkpoint');
+    case 'restore':
+      return trans.__('Restore');
+    case 'download':
+      return trans.__('Download');
+    case 'export':
+      return trans.__('Export');
+    default:
+      return door;
+  }
+}
+
+/** Every door and what it does now, known ones first. */
+export function doorLines(
+  trans: TranslationBundle,
+  health: IHealth
+): readonly { readonly holds: boolean; readonly text: string }[] {
+  const names = Object.keys(health.doors);
+  const known = DOORS.filter(door => names.includes(door));
+  const rest = names.filter(door => !DOORS.includes(door)).sort();
+  return [...known, ...rest].map(door => {
+    const name = doorName(trans, door);
+    const holds = health.doors[door] && health.status !== 'off';
+    if (!holds) {
+      return { holds, text: trans.__('%1: not guarded', name) };
+    }
+    return health.status === 'observing'
+      ? { holds, text: trans.__('%1: reported only', name) }
+      : { holds, text: trans.__('%1: guarded', name) };
+  });
+}
 
 /** The findings that changed or stopped something, without those that only warn. */
 export function taken(findings: readonly IFinding[]): readonly IFinding[] {

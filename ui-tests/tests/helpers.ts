@@ -4,7 +4,13 @@
 import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
 import type { Locator, Page } from '@playwright/test';
 import { randomBytes } from 'crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync
+} from 'fs';
 import { join } from 'path';
 
 /** The server's root folder. */
@@ -16,6 +22,27 @@ export const DATA = join(process.env.QGUARD_UI_ROOT!, 'qguard');
 /** Shaped like a D-Wave Leap token; opens nothing. */
 export function dwaveToken(): string {
   return `DEV-${randomBytes(20).toString('hex')}`;
+}
+
+/** Writes a notebook of one cell as another program would, past the guard. `path` is below the root. */
+export function plant(path: string, source: string): void {
+  const cell = {
+    id: 'one',
+    cell_type: 'code',
+    execution_count: null,
+    metadata: {},
+    outputs: [],
+    source
+  };
+  writeFileSync(
+    join(ROOT, path),
+    JSON.stringify({
+      cells: [cell],
+      metadata: { kernelspec: { name: 'python3', display_name: 'Python 3' } },
+      nbformat: 4,
+      nbformat_minor: 5
+    })
+  );
 }
 
 /** Every file under `folder` that holds `text`, checkpoints and databases included. */

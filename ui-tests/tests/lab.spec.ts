@@ -26,7 +26,9 @@ test('the status bar says that the guard stands', async ({ page }) => {
   await page.keyboard.press('Enter');
   const dialog = page.locator('.jp-Dialog');
   await expect(dialog).toContainText('Credential guard');
-  await expect(dialog).toContainText('save: guarded');
+  await expect(dialog).toContainText('Save: guarded');
+  await expect(dialog).toContainText('Download: guarded');
+  await expect(dialog).toContainText('Export: guarded');
   await expect(dialog).toContainText('qguard doctor');
   await expect(dialog).toContainText('not guarded in this version');
   await picture(page, 'status-dialog');

@@ -1,9 +1,9 @@
 // Plain Playwright: galata's own page waits for JupyterLab, and Notebook 7 has pages of its own.
 import { expect, test } from '@playwright/test';
-import { mkdirSync, writeFileSync } from 'fs';
+import { mkdirSync } from 'fs';
 import { join } from 'path';
 
-import { dwaveToken, filesWith, picture, ROOT, saved, settled, toasts } from './helpers';
+import { dwaveToken, filesWith, picture, plant, ROOT, saved, settled, toasts } from './helpers';
 
 test('Notebook 7 shows the guard in the toolbar and tells of a save', async ({
   page
@@ -12,24 +12,8 @@ test('Notebook 7 shows the guard in the toolbar and tells of a save', async ({
   const folder = `notebook7-${info.retry}`;
   const path = `${folder}/seven.ipynb`;
   mkdirSync(join(ROOT, folder), { recursive: true });
-  const cell = {
-    id: 'one',
-    cell_type: 'code',
-    execution_count: null,
-    metadata: {},
-    outputs: [],
-    source: `token = "${token}"`
-  };
   // Put there by another program, past the guard: found at the next save.
-  writeFileSync(
-    join(ROOT, path),
-    JSON.stringify({
-      cells: [cell],
-      metadata: { kernelspec: { name: 'python3', display_name: 'Python 3' } },
-      nbformat: 4,
-      nbformat_minor: 5
-    })
-  );
+  plant(path, `token = "${token}"`);
   await page.goto(`notebooks/${path}`);
 
   const item = page.locator('.jp-NotebookPanel-toolbar .jp-QGuard-button');
@@ -49,6 +33,6 @@ test('Notebook 7 shows the guard in the toolbar and tells of a save', async ({
 
   await item.click();
   const dialog = page.locator('.jp-Dialog');
-  await expect(dialog).toContainText('save: guarded');
+  await expect(dialog).toContainText('Save: guarded');
   await dialog.getByRole('button', { name: 'Close' }).click();
 });

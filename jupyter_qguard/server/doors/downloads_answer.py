@@ -15,7 +15,8 @@ from jupyter_qguard.guard import Request
 from jupyter_qguard.server.doors.downloads_judge import Downloads, State, Verdict, cannot_check, moving
 from jupyter_qguard.server.doors.downloads_source import Changed, Source
 from jupyter_qguard.server.doors.downloads_stream import PIECE, Cut, Stream, pieces
-from jupyter_qguard.server.refusal import Refusal, disk_error, write_refusal
+from jupyter_qguard.server.refusal import Refusal, disk_error
+from jupyter_qguard.server.refusal_page import answer_refusal
 
 _Handler: Any = JupyterHandler
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII)
@@ -35,10 +36,10 @@ class Download(_Handler):  # type: ignore[misc]
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a page for a browser and JSON for everybody else; a refusal in the error shape of all doors."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
-        self.set_header("Cache-Control", "no-store")
-        if isinstance(error, Refusal) and "text/html" not in self.request.headers.get("Accept", ""):
-            write_refusal(self, error)
+        if isinstance(error, Refusal):
+            answer_refusal(self, error)
         else:
+            self.set_header("Cache-Control", "no-store")
             super().write_error(status_code, **kwargs)
 
     async def guarded(self, way: Coroutine[Any, Any, None]) -> None:

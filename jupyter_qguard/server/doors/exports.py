@@ -28,7 +28,8 @@ from jupyter_qguard.render import core, exporters
 from jupyter_qguard.render.failures import ExportRefused, NoExporter
 from jupyter_qguard.server.doors.routes import answering, shadow
 from jupyter_qguard.server.gate import QGuardGate
-from jupyter_qguard.server.refusal import Refusal, bad_request, checked_body, clean_error, refused, write_refusal
+from jupyter_qguard.server.refusal import Refusal, bad_request, checked_body, clean_error, refused
+from jupyter_qguard.server.refusal_page import answer_refusal
 from jupyter_qguard.server.worker import OutOfTime
 
 T = TypeVar("T")
@@ -97,13 +98,12 @@ class Exporting:
         return True
 
     def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
-        """Answer a refusal as JSON where that is asked for or nobody looks at a page, else as Jupyter's error page."""
+        """Answer a refusal as our page or as JSON, anything else as Jupyter does."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
-        accepted = self.request.headers.get("Accept", "")
-        if isinstance(error, Refusal) and (self.request.method != "GET" or "text/html" not in accepted):
-            write_refusal(self, error)
-            return
-        JupyterHandler.write_error(self, status_code, **kwargs)
+        if isinstance(error, Refusal):
+            answer_refusal(self, error)
+        else:
+            JupyterHandler.write_error(self, status_code, **kwargs)
 
 
 class ExportHandler(Exporting, NbconvertFileHandler):

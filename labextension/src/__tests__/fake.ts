@@ -5,6 +5,22 @@ import type { IFinding } from '../model';
 /** English, as JupyterLab's own translator fills it in. */
 export const trans = nullTranslator.load('');
 
+/** The doors of the server. */
+export const ALL_DOORS = [
+  'save',
+  'upload',
+  'copy',
+  'rename',
+  'checkpoint',
+  'restore',
+  'download',
+  'export'
+];
+
+/** A notice of the server while it is paused. */
+export const PAUSED =
+  'jupyter-qguard is paused until 2027-01-31 09:30 UTC by ada: it judges and reports, and changes nothing.';
+
 /** A finding as the server tells it. */
 export function finding(changes: Partial<IFinding> = {}): IFinding {
   return {

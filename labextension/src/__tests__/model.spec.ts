@@ -2,11 +2,13 @@ import {
   parseDecisions,
   parseHealth,
   parseOutcome,
+  pauseOf,
   statusLabel,
   statusMeaning,
   unreachable
 } from '../model';
 import {
+  doorLines,
   happened,
   isRefusal,
   NoticeMemory,
@@ -16,7 +18,7 @@ import {
   refusedNotice,
   taken
 } from '../words';
-import { finding, row, trans } from './fake';
+import { ALL_DOORS, finding, PAUSED, row, trans } from './fake';
 
 describe('health', () => {
   it('is read from the reply', () => {
@@ -25,15 +27,22 @@ describe('health', () => {
       version: '0.1.0',
       policy_digest: 'abc',
       doors: { save: true, upload: false },
-      problems: []
+      problems: [],
+      notices: ['QGUARD_ADMIN_POLICY is ignored.']
     });
     expect(health).toEqual({
       status: 'guarding',
       version: '0.1.0',
       policyDigest: 'abc',
       doors: { save: true, upload: false },
-      problems: []
+      problems: [],
+      notices: ['QGUARD_ADMIN_POLICY is ignored.']
     });
+  });
+
+  it('is read from a server that tells no notices', () => {
+    const health = parseHealth({ status: 'guarding' });
+    expect(health.notices).toEqual([]);
   });
 
   it.each([null, 'guarding', [], {}, { status: 'fine' }, { status: 1 }])(
@@ -59,17 +68,74 @@ describe('health', () => {
       status: 'degraded',
       problems: ['qguard.toml, line 3: unknown rule']
     });
-    expect(statusLabel(trans, 'degraded')).toBe('Guard degraded');
+    expect(statusLabel(trans, health)).toBe('Guard degraded');
     expect(statusMeaning(trans, health)).toContain('line 3: unknown rule');
   });
 
   it('has different words for each status', () => {
     const all = ['guarding', 'observing', 'degraded', 'off'] as const;
-    expect(new Set(all.map(one => statusLabel(trans, one))).size).toBe(4);
-    const meanings = all.map(status =>
-      statusMeaning(trans, parseHealth({ status }))
-    );
+    const healths = all.map(status => parseHealth({ status }));
+    const labels = healths.map(health => statusLabel(trans, health));
+    expect(new Set(labels).size).toBe(4);
+    const meanings = healths.map(health => statusMeaning(trans, health));
     expect(new Set(meanings).size).toBe(4);
+  });
+
+  it('says that it observes because it is paused', () => {
+    const health = parseHealth({ status: 'observing', notices: [PAUSED] });
+    expect(pauseOf(health)).toBe(PAUSED);
+    expect(statusLabel(trans, health)).toBe('Observing (paused)');
+    expect(statusMeaning(trans, health)).toMatch(/^The guard is paused/);
+    const policy = parseHealth({ status: 'observing', notices: ['Ran out.'] });
+    expect(pauseOf(policy)).toBeNull();
+    expect(statusLabel(trans, policy)).toBe('Observing');
+    expect(statusMeaning(trans, policy)).not.toContain('paused');
+  });
+
+  it('is not degraded by a notice', () => {
+    const health = parseHealth({ status: 'guarding', notices: ['Ran out.'] });
+    expect(health.problems).toEqual([]);
+    expect(statusLabel(trans, health)).toBe('Guarding');
+    expect(statusMeaning(trans, health)).not.toContain('does not work');
+  });
+});
+
+describe('doors', () => {
+  const texts = (reply: object) =>
+    doorLines(trans, parseHealth(reply)).map(line => line.text);
+
+  it('are listed in words, in a fixed order, a new one by its own name', () => {
+    const doors = {
+      teleport: true,
+      export: true,
+      copy: true,
+      download: false,
+      save: true
+    };
+    expect(texts({ status: 'degraded', doors })).toEqual([
+      'Save: guarded',
+      'Copy: guarded',
+      'Download: not guarded',
+      'Export: guarded',
+      'teleport: guarded'
+    ]);
+  });
+
+  it('have a name each', () => {
+    const doors = Object.fromEntries(ALL_DOORS.map(door => [door, true]));
+    const lines = texts({ status: 'guarding', doors });
+    expect(new Set(lines).size).toBe(8);
+    for (const door of ALL_DOORS) {
+      expect(lines).not.toContain(`${door}: guarded`);
+    }
+  });
+
+  it('are not called guarded while nothing is changed', () => {
+    const doors = { save: true };
+    expect(texts({ status: 'observing', doors })).toEqual([
+      'Save: reported only'
+    ]);
+    expect(texts({ status: 'off', doors })).toEqual(['Save: not guarded']);
   });
 });
 

@@ -1,10 +1,14 @@
 import { ServerConnection } from '@jupyterlab/services';
+import { ReactWidget } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
+import * as React from 'react';
 
 import { getDecisions, getHealth } from '../api';
+import { HealthDetails } from '../details';
 import { HealthMonitor } from '../health';
+import { parseHealth } from '../model';
 import { StatusItem } from '../status';
-import { trans } from './fake';
+import { ALL_DOORS, PAUSED, trans } from './fake';
 
 /** Server settings whose requests are answered here. */
 function server(status: number, body: unknown) {
@@ -79,9 +83,53 @@ describe('StatusItem', () => {
     item.dispose();
   });
 
+  it('tells in the tooltip until when it is paused, and by whom', async () => {
+    const { button, item } = await shown(200, {
+      ...GUARDING,
+      status: 'observing',
+      notices: [PAUSED]
+    });
+    expect(button.textContent).toBe('Observing (paused)');
+    expect(button.title).toContain('paused until 2027-01-31 09:30 UTC by ada');
+    expect(button.title).not.toContain('does not work');
+    item.dispose();
+  });
+
   it('says off where the server has no guard', async () => {
     const { button, item } = await shown(404, { message: 'Not Found' });
     expect(button.textContent).toBe('Guard off');
     item.dispose();
+  });
+});
+
+describe('HealthDetails', () => {
+  async function body(reply: object): Promise<HTMLElement> {
+    const health = parseHealth({ ...GUARDING, ...reply });
+    const widget = ReactWidget.create(
+      <HealthDetails health={health} trans={trans} />
+    );
+    Widget.attach(widget, document.body);
+    await widget.renderPromise;
+    await new Promise(resolve => requestAnimationFrame(resolve));
+    return widget.node;
+  }
+
+  it('lists every door in words', async () => {
+    const doors = Object.fromEntries(ALL_DOORS.map(door => [door, true]));
+    const node = await body({ doors });
+    const lines = node.querySelectorAll('.jp-QGuard-doors li');
+    expect(lines).toHaveLength(8);
+    expect(lines[6].textContent).toBe('Download: guarded');
+    expect(lines[7].textContent).toBe('Export: guarded');
+  });
+
+  it('tells notices apart from problems', async () => {
+    const paused = await body({ status: 'observing', notices: [PAUSED] });
+    const heads = [...paused.querySelectorAll('h3')].map(h => h.textContent);
+    expect(heads).toEqual(['Good to know', 'Doors']);
+    expect(paused.textContent).toContain(PAUSED);
+    expect(paused.textContent).toContain('The guard is paused');
+    expect(paused.textContent).not.toContain('degraded');
+    expect((await body({})).querySelectorAll('h3')).toHaveLength(1);
   });
 });
