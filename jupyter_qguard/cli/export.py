@@ -45,6 +45,8 @@ def command(notebook: str, to: str, out: str | None) -> int:
         made = _export(data, source, to, stem)
         if target is None and out is None and source is not None:
             target = source.with_suffix(str(made.resources.get("output_extension") or "." + to))
+            if target == source:  # as nbconvert names it
+                target = source.with_suffix(".nbconvert" + source.suffix)
         _write(made, target, source)
     except ExportRefused as error:
         say(f"qguard: {label}: {error.sentence()}")

@@ -38,6 +38,8 @@ _LONGEST = 16 * 2**20
 _SOCKET_PATH = 100
 """Characters that a socket's path may have everywhere (sun_path is 104 to 108)."""
 _REMEMBERED = 1000
+_SMALL = 64 * 1024
+"""How many answers are remembered, and to texts of how many characters at most: 64 Mi characters in all."""
 _LANES = 4
 _HELLO_SECONDS = 30.0
 
@@ -192,6 +194,8 @@ class TextJudge:
         except Exception as error:  # its text may quote the content; nothing is stored then
             self._gate.log.error("jupyter-qguard: a line of history could not be judged (%s)", type(error).__name__)
             return None
+        if len(text) > _SMALL:
+            return answer
         with self._lock:
             self._known[digest] = answer
             while len(self._known) > _REMEMBERED:

@@ -101,7 +101,11 @@ class BaselineFile:
 
     def digest(self, now: datetime) -> str:
         """Return SHA-256 (hex) over what counts at ``now``, for whoever caches a judgement."""
-        live = sorted((e.rule, e.digest, e.only) for e in self.entries if not has_expired(e.expires, now))
+        live = sorted(
+            (e.rule, e.digest, e.only, e.owner, e.guessable, str(e.expires))
+            for e in self.entries
+            if not has_expired(e.expires, now)
+        )
         return hashlib.sha256(json.dumps([sorted(self.salts), live]).encode()).hexdigest()
 
 

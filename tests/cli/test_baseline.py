@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_several_values_must_be_told_apart(qguard: Run, work: Path) -> None:
 
 
 def test_a_guessable_value_is_refused_unless_it_is_said_to_be_public(qguard: Run, work: Path) -> None:
-    (work / "a.env").write_text("URL=postgres://ada:hunter2@db.corp.net/x\n")
+    (work / "a.env").write_text(f"URL=postgres://ada:{secrets.token_hex(4)}@db.corp.net/x\n")
     (work / "b.env").write_text((work / "a.env").read_text())
     done = qguard("baseline", "accept", "a.env", *TERMS)
     assert done.returncode == 2

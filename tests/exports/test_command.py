@@ -81,6 +81,7 @@ def test_stdin_and_stdout(shell: Shell) -> None:
         ("a.ipynb", "book", "foreign_raises", 2),
         ("a.ipynb", "book", "foreign_exits", 2),
         ("a.ipynb", "book", "foreign_nothing", 2),
+        ("a.ipynb", "book", "foreign_trap", 2),
         ("a.ipynb", "book", "foreign_broken", 2),
         ("a.ipynb", "book", "foreign_packs", 1),
         ("a.ipynb", "book", "foreign_names", 1),
@@ -104,9 +105,11 @@ def test_what_cannot_be_done_is_one_sentence(shell: Shell, name: str, content: A
 def test_the_notebook_itself_is_never_the_output(shell: Shell) -> None:
     file = shell.put("a.ipynb", with_secret(aws()))
     before = file.read_bytes()
-    assert export(shell, "a.ipynb", "--to", "notebook").returncode == 2
-    assert export(shell, "a.ipynb", "--to", "html", "-o", "./a.ipynb").returncode == 2
+    for to in ("notebook", "html"):
+        assert export(shell, "a.ipynb", "--to", to, "-o", "./a.ipynb").returncode == 2
+    assert export(shell, "a.ipynb", "--to", "notebook").returncode == 0
     assert file.read_bytes() == before
+    assert b"REDACTED" in (file.parent / "a.nbconvert.ipynb").read_bytes()
 
 
 def test_a_folder_that_is_not_there(shell: Shell) -> None:

@@ -179,6 +179,17 @@ def test_an_exporter_that_cannot_is_a_clean_sentence(guarded: Server, put: Any, 
     assert leaks(guarded.log.read_bytes(), values) == []
 
 
+def test_whatever_goes_wrong_behind_an_exporter_is_a_refusal(guarded: Server, put: Any, elsewhere: str) -> None:
+    book, values = planted()
+    values["elsewhere"] = elsewhere
+    for reply in (export(guarded, "foreign_trap", put(book, guarded)), post(guarded, "foreign_trap", book)):
+        assert reply.status == 503
+        assert reply.json["code"] == "scan-failed"
+        assert reply.json["hint"]
+        assert leaks(reply.body, values) == []
+    assert leaks(guarded.log.read_bytes(), values) == []
+
+
 def test_an_exporter_that_returns_no_pair_is_judged_all_the_same(guarded: Server, put: Any) -> None:
     book, values = planted()
     reply = export(guarded, "foreign_bare", put(book, guarded))

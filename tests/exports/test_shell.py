@@ -270,7 +270,14 @@ def test_a_refusal_is_one_sentence_and_leaves_the_old_file(shell: Shell) -> None
 
 @pytest.mark.parametrize(
     ("to", "code"),
-    [("foreign_nothing", 2), ("foreign_raises", 2), ("foreign_exits", 2), ("foreign_packs", 1), ("foreign_names", 1)],
+    [
+        ("foreign_nothing", 2),
+        ("foreign_raises", 2),
+        ("foreign_exits", 2),
+        ("foreign_trap", 2),
+        ("foreign_packs", 1),
+        ("foreign_names", 1),
+    ],
 )
 def test_somebody_elses_exporter_that_cannot(shell: Shell, to: str, code: int) -> None:
     book, values = planted()

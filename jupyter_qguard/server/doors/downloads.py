@@ -6,6 +6,7 @@ headers stay that handler's; what is sent, and what a browser may keep, is decid
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 from typing import Any
@@ -31,18 +32,6 @@ _ViewHandler: Any = ViewHandler
 
 class DiskDownload(Download):
     """``/files`` of a manager that keeps plain files. Mixed with the handler that the manager configures."""
-
-    @web.authenticated
-    @authorized
-    async def head(self, path: str) -> None:
-        """Answer as a GET would, without the body."""
-        await self.guarded(self._serve(path, include_body=False))
-
-    @web.authenticated
-    @authorized
-    async def get(self, path: str, include_body: bool = True) -> None:
-        """Send a file."""
-        await self.guarded(self._serve(path, include_body=include_body))
 
     async def _serve(self, path: str, *, include_body: bool) -> None:
         self.check_xsrf_cookie()
@@ -81,18 +70,6 @@ class ApiDownload(Download, _FilesHandler):  # type: ignore[misc]
     def initialize(self, **_: Any) -> None:
         """Take no parameters: nothing is read from a folder."""
 
-    @web.authenticated
-    @authorized
-    async def head(self, path: str) -> None:
-        """Answer as a GET would, without the body."""
-        await self.guarded(self._serve(path, include_body=False))
-
-    @web.authenticated
-    @authorized
-    async def get(self, path: str, include_body: bool = True) -> None:
-        """Send a file."""
-        await self.guarded(self._serve(path, include_body=include_body))
-
     async def _serve(self, path: str, *, include_body: bool) -> None:
         self.check_xsrf_cookie()
         if "\0" in path:
@@ -110,7 +87,8 @@ class ApiDownload(Download, _FilesHandler):  # type: ignore[misc]
         if self.get_argument("download", None):
             self.set_attachment_header(name)
         self.set_header("Content-Type", _content_type(name, model))
-        await self.answer(Made(_bytes_of(model)), path, include_body=include_body)
+        source = await asyncio.to_thread(lambda: Made(_bytes_of(model)))
+        await self.answer(source, path, include_body=include_body)
 
 
 def _bytes_of(model: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
@@ -28,6 +29,21 @@ class Download(_Handler):  # type: ignore[misc]
 
     downloads: Downloads
     _etag: str | None = None
+
+    @web.authenticated
+    @authorized
+    async def head(self, path: str) -> None:
+        """Answer as a GET would, without the body."""
+        await self.guarded(self._serve(path, include_body=False))
+
+    @web.authenticated
+    @authorized
+    async def get(self, path: str, include_body: bool = True) -> None:
+        """Send a file."""
+        await self.guarded(self._serve(path, include_body=include_body))
+
+    async def _serve(self, path: str, *, include_body: bool) -> None:
+        raise NotImplementedError  # by where the file is
 
     def compute_etag(self) -> str | None:
         """Return the validator of what is being sent: content, policy and rules are all in it."""

@@ -107,7 +107,7 @@ class Downloads:
         if sure and altered is None and source.on_disk and source.settled:
             etag = _etag(f"{mark} {source.identity}", b"")  # says the same as the content, and costs no reading
         else:
-            etag = _etag(mark, body)
+            etag = await _etag_of(mark, body, blocking=blocking)
         verdict = Verdict(etag, len(body), altered, judgement.decision, judgement.kind)
         self.learn(source, request, state, verdict)
         if judgement.decision is not None and _told(judgement.decision):
@@ -182,6 +182,13 @@ def _same(verdict: Verdict, request: Request, group: str) -> tuple[str, ...]:
 
 def _etag(mark: str, body: bytes) -> str:
     return f'"{blake2b(body, digest_size=16, key=blake2b(mark.encode(), digest_size=32).digest()).hexdigest()}"'
+
+
+async def _etag_of(mark: str, body: bytes, *, blocking: bool) -> str:
+    """Return a validator over a body, worked out off the event loop where that takes more than a moment."""
+    if blocking or len(body) <= _SMALL:
+        return _etag(mark, body)
+    return await asyncio.to_thread(_etag, mark, body)
 
 
 def refused_for(decision: Decision) -> Refusal:

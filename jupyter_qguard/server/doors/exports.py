@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from os.path import basename, split, splitext
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from tornado import web
 
 from jupyter_qguard.errors import QGuardError
 from jupyter_qguard.guard import Request
+from jupyter_qguard.messages import SCAN_FAILED_HINT
 from jupyter_qguard.render import core, exporters
 from jupyter_qguard.render.failures import ExportRefused, NoExporter
 from jupyter_qguard.server.doors.routes import answering, shadow
@@ -33,6 +34,7 @@ from jupyter_qguard.server.refusal_page import answer_refusal
 from jupyter_qguard.server.worker import OutOfTime
 
 T = TypeVar("T")
+CANNOT = "jupyter-qguard could not check this export, so nothing of it was sent."
 _NO_STORE = "no-store, no-cache, must-revalidate, max-age=0"
 POSTED = "notebook.ipynb"
 """The path that policy judges a posted notebook as: it has none, and must not choose a lenient one for itself."""
@@ -47,6 +49,17 @@ class Exporting:
     def initialize(self, gate: QGuardGate) -> None:
         """Take the gate of this server."""
         self.gate = gate
+
+    async def guarded(self: Any, way: Coroutine[Any, Any, None]) -> None:
+        """Await an answer. The one outer ``try`` of this door: nothing is sent before all of it has been judged."""
+        try:
+            await way
+        except web.HTTPError:
+            raise
+        except Exception as error:  # its text may quote the notebook
+            name = type(error).__name__
+            self.gate.log.error("jupyter_qguard: the export door failed (%s); nothing was sent", name)
+            raise Refusal(503, CANNOT, hint=SCAN_FAILED_HINT, code="scan-failed") from None
 
     async def _export(self: Any, exporter: Any, notebook: Any, resources: Any, request: Request, to: str) -> Any:
         """Return (output, resources), judged. Raises Refusal."""
@@ -113,6 +126,9 @@ class ExportHandler(Exporting, NbconvertFileHandler):
     @authorized
     async def get(self, format: str, path: str) -> None:
         """Answer with a notebook of the contents manager in another format (``download``, ``sanitize_html``)."""
+        await self.guarded(self._get(format, path))
+
+    async def _get(self, format: str, path: str) -> None:
         self.check_xsrf_cookie()
         exporter = await self._exporter(format, config=self.config, log=self.log)
         if format == "html":
@@ -162,6 +178,9 @@ class ExportPostHandler(Exporting, NbconvertPostHandler):
     @authorized
     async def post(self, format: str) -> None:
         """Answer with the notebook in the body (``{"name"?, "content"}``) in another format."""
+        await self.guarded(self._post(format))
+
+    async def _post(self, format: str) -> None:
         model = checked_body(JupyterHandler.get_json_body, self)
         if model is None:
             raise bad_request('The body of this request must be {"content": a notebook, "name"?: text}.')

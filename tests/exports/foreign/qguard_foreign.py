@@ -109,6 +109,17 @@ class Odd(_Foreign):
         return "text", {"output_extension": ".txt", "outputs": {"a": 3}}
 
 
+class Trap(_Foreign):
+    """Gives back resources that blow up, quoting the notebook, as soon as somebody looks into them."""
+
+    def from_notebook_node(self, nb, resources=None, **kw):
+        class Files(dict):
+            def items(self):
+                raise RuntimeError(f"cannot list {nb.cells} {_elsewhere()}")
+
+        return "text", {"output_extension": ".txt", "outputs": Files(a=b"x")}
+
+
 class Slow(_Foreign):
     def from_notebook_node(self, nb, resources=None, **kw):
         time.sleep(3600)

@@ -6,6 +6,7 @@ import random
 import secrets
 import subprocess
 import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -263,3 +264,13 @@ def test_it_is_toml_for_anybody() -> None:
     table = tomllib.loads(with_entry(fresh(), one))["accepted"][one.digest]
     assert table["expires"] == date(2027, 1, 1)
     assert table["path"] == "a b/ünï.ipynb"
+
+
+def test_whatever_decides_whether_an_entry_counts_is_in_the_digest() -> None:
+    one = entry(only="/a.env")
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    base = BaselineFile("", Path("b"), "", ("0f" * 16,), (one,))
+    changes = ({"owner": "eve@lab.example"}, {"guessable": True}, {"only": "/b.env"}, {"expires": date(2031, 1, 1)})
+    digests = {replace(base, entries=(replace(one, **change),)).digest(now) for change in ({}, *changes)}  # type: ignore[arg-type]
+    assert len(digests) == 1 + len(changes)
+    assert replace(base, entries=(replace(one, reason="said better", path="c.ipynb"),)).digest(now) == base.digest(now)

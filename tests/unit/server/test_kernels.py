@@ -299,3 +299,10 @@ def test_what_is_remembered_is_bounded_and_follows_the_policy(
     (user / "qguard.toml").write_text('mode = "observe"\n')
     assert judge.clean([["s", line]]) == [line]
     assert secret not in repr([*judge._known])
+
+
+def test_answers_to_long_texts_are_not_remembered(gate: QGuardGate) -> None:
+    judge = TextJudge(gate)
+    long = "x = 1\n" * 20_000
+    assert judge.clean([["s", long], ["s", "y = 2"]]) == [long, "y = 2"]
+    assert [len(answer or "") for answer in judge._known.values()] == [5]
