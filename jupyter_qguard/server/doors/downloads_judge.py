@@ -26,6 +26,8 @@ QUIET_SECONDS = 60.0
 film or a PDF in dozens of parts."""
 _SMALL = 4 << 20
 """Bytes that are read on the event loop, as jupyter_server does with files of any size."""
+_QUICK = 1 << 20
+"""Bytes that are digested on the event loop: about a millisecond."""
 _JSON_ENDS = 1 << 20
 """Bytes at either end of a large JSON file in which a notebook says what it is (its keys are usually sorted)."""
 
@@ -104,10 +106,7 @@ class Downloads:
         # A verdict that fell between two policies gets a validator that nobody will ever match.
         sure = digest == state.digest and judgement.decision is not None
         mark = f"{digest} {altered is not None}" if sure else f"{digest} {time.time_ns()}"
-        if sure and altered is None and source.on_disk and source.settled:
-            etag = _etag(f"{mark} {source.identity}", b"")  # says the same as the content, and costs no reading
-        else:
-            etag = await _etag_of(mark, body, blocking=blocking)
+        etag = await _etag_of(mark, body, blocking=blocking)
         verdict = Verdict(etag, len(body), altered, judgement.decision, judgement.kind)
         self.learn(source, request, state, verdict)
         if judgement.decision is not None and _told(judgement.decision):
@@ -186,7 +185,7 @@ def _etag(mark: str, body: bytes) -> str:
 
 async def _etag_of(mark: str, body: bytes, *, blocking: bool) -> str:
     """Return a validator over a body, worked out off the event loop where that takes more than a moment."""
-    if blocking or len(body) <= _SMALL:
+    if blocking or len(body) <= _QUICK:
         return _etag(mark, body)
     return await asyncio.to_thread(_etag, mark, body)
 

@@ -27,7 +27,6 @@ class Source(Protocol):
     size: int
     identity: Identity
     settled: bool
-    on_disk: bool
 
     def read(self, start: int, size: int) -> bytes:
         """Return exactly ``size`` bytes from ``start``. Raises Changed, OSError. One caller at a time."""
@@ -40,8 +39,6 @@ class Source(Protocol):
 
 class DiskFile:
     """A regular file. Everything is read through the one descriptor whose state was looked at."""
-
-    on_disk = True
 
     def __init__(self, path: str) -> None:
         """Open ``path``. Raises OSError, also for what is no regular file (a pipe would never answer)."""
@@ -87,7 +84,6 @@ class DiskFile:
 class Made:
     """Bytes that are at hand."""
 
-    on_disk = False
     settled = True
 
     def __init__(self, data: bytes) -> None:
