@@ -31,6 +31,22 @@ const GUARDING = {
   problems: []
 };
 
+/** Resolves when React has put an element there, in however many frames. */
+function rendered(node: HTMLElement, selector: string): Promise<HTMLElement> {
+  return new Promise(resolve => {
+    const look = () => {
+      const found = node.querySelector<HTMLElement>(selector);
+      if (found) {
+        observer.disconnect();
+        resolve(found);
+      }
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(node, { childList: true, subtree: true });
+    look();
+  });
+}
+
 describe('api', () => {
   it('asks under the base URL and quotes the path', async () => {
     const { settings, asked } = server(200, { decisions: [] });
@@ -57,9 +73,7 @@ describe('StatusItem', () => {
     const item = new StatusItem(monitor, trans, open);
     Widget.attach(item, document.body);
     await monitor.refresh();
-    await item.renderPromise;
-    await new Promise(resolve => requestAnimationFrame(resolve));
-    const button = item.node.querySelector('button')!;
+    const button = await rendered(item.node, 'button');
     return { button, open, item };
   }
 
@@ -109,9 +123,7 @@ describe('HealthDetails', () => {
       <HealthDetails health={health} trans={trans} />
     );
     Widget.attach(widget, document.body);
-    await widget.renderPromise;
-    await new Promise(resolve => requestAnimationFrame(resolve));
-    return widget.node;
+    return rendered(widget.node, '.jp-QGuard-body');
   }
 
   it('lists every door in words', async () => {
