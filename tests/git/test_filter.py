@@ -201,6 +201,7 @@ def test_a_home_that_cannot_be_written_does_not_break_git_status(
 ) -> None:
     path = filtered / "a.ipynb"
     path.write_bytes(leaky(github_token()))
+    os.utime(path, (1e9, 1e9))  # else git, unable to tell by the times alone, would filter it once more
     git("add", ".")
     git("commit", "-qm", "one")
     (home / "file").write_text("")
@@ -226,7 +227,8 @@ def test_a_filter_that_fails_stops_git_add(filtered: Path, git: Git, env: dict[s
         program.write_text(f"#!/bin/sh\n{broken}\n")
         assert git("add", "a.ipynb", check=False).returncode == 128
     program.unlink()
-    assert git("add", "a.ipynb", check=False).returncode == 128
+    others = [one for one in env["PATH"].split(os.pathsep) if not (Path(one) / "qguard").exists()]
+    assert git("add", "a.ipynb", check=False, extra={"PATH": os.pathsep.join(others)}).returncode == 128
     assert git("ls-files", "a.ipynb").stdout == ""
     program.write_text(working)
     program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IRWXU)
