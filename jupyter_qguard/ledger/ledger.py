@@ -29,6 +29,7 @@ from jupyter_qguard.ledger.store import (
     open_store,
     unwritable,
 )
+from jupyter_qguard.ledger.waiting import Held, Slot
 
 FOLDER = "ledger"
 BUSY_SECONDS = 5.0
@@ -36,28 +37,6 @@ FLUSH_SECONDS = 30.0
 FLUSH_COUNTS = 500
 _BRIEF = 0.05
 """Seconds that flushing mere counters may wait for another process."""
-
-
-class _Slot:
-    """One append that waits for its group's commit."""
-
-    __slots__ = ("_signal", "done", "entries", "error")
-
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
-        self.done = False
-        self.error: LedgerError | None = None
-        self._signal = threading.Lock()
-        self._signal.acquire()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait to be woken: because it is written, or because it may write now. False if nobody did in time."""
-        return self._signal.acquire(timeout=max(0.0, seconds))
-
-    def wake(self) -> None:
-        """Wake its thread, once or more often."""
-        with contextlib.suppress(RuntimeError):  # it has been woken and did not sleep again yet
-            self._signal.release()
 
 
 class Ledger:
@@ -85,7 +64,7 @@ class Ledger:
         self._busy_seconds = busy_seconds
         self.heads = heads
         self._store: Store | None = None
-        self._pending: list[_Slot] = []
+        self._pending: list[Slot] = []
         self._counts: dict[CountKey, int] = {}
         self._counted = 0
         self._flushed = time.monotonic()
@@ -105,7 +84,7 @@ class Ledger:
         """
         if not events:
             return
-        slot = _Slot([Entry(event.time, event.path, event.markers(), event.canonical()) for event in events])
+        slot = Slot([Entry(event.time, event.path, event.markers(), event.canonical()) for event in events])
         with self._mutex:
             self._pending.append(slot)
         end = time.monotonic() + 2 * self._busy_seconds
@@ -296,8 +275,8 @@ class Ledger:
             self._store = open_store(self._folder, self._env)
         return self._store
 
-    def _held(self) -> _Held:
-        return _Held(self._commit, 2 * self._busy_seconds, self._release)
+    def _held(self) -> Held:
+        return Held(self._commit, 2 * self._busy_seconds, self._release)
 
     def _before_fork(self) -> None:
         """Close the file before the process splits: SQLite keeps lock state in the process, a copy of it would lie.
@@ -323,22 +302,6 @@ class Ledger:
             self._store.abandon()
         if self.heads is not None:
             self.heads.after_fork()
-
-
-class _Held:
-    """A lock held for a block, waited for with a bound. Raises ``LedgerError``."""
-
-    def __init__(self, lock: threading.Lock, seconds: float, release: Callable[[], None]) -> None:
-        self._lock = lock
-        self._seconds = seconds
-        self._release = release
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=self._seconds):
-            raise busy()
-
-    def __exit__(self, *_: object) -> None:
-        self._release()
 
 
 _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
