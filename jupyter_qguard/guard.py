@@ -33,6 +33,7 @@ from jupyter_qguard.policy.decide import decide, stop_what_cannot_be_cut
 from jupyter_qguard.policy.exempt import exempt
 from jupyter_qguard.policy.model import Action, Context, Decision, Door, FileKind, Mode, OnFailure
 from jupyter_qguard.scan import rules
+from jupyter_qguard.scan.pages import Pages
 from jupyter_qguard.scan.rules import ALL as RULES
 from jupyter_qguard.scan.scanner import Redaction, Removed, Scan, scan_bytes, scan_notebook, scan_text
 from jupyter_qguard.settings import PAUSE_NAME, Policies, Policy
@@ -57,7 +58,8 @@ class Keeper(Protocol):
 class Guard:
     """Judges content for every door; the same object serves the server and the command line.
 
-    Thread-safe: all it remembers between calls is whether being switched off has been recorded.
+    Thread-safe: all it remembers between calls is whether being switched off has been recorded, and
+    which style sheets of exported pages are clean.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Guard:
         self.key = key
         self._clock = clock
         self._off_recorded = False
+        self._pages = Pages()
 
     def check_notebook(self, notebook: Mapping[str, Any], request: Request) -> Judgement:
         """Judge a notebook model (nbformat 3 or 4, valid or not). Never raises for content."""
@@ -94,13 +97,7 @@ class Guard:
         A secret in it is judged as one in an output and cut out of text in place; where nothing can be cut out (PDF,
         zip, image text) the export is refused. ``request.path`` is the notebook's. Never raises for content.
         """
-
-        def scan() -> Scan:
-            if isinstance(content, str):
-                return scan_text(content, name=name, key=self.key)
-            return scan_bytes(content, name=name, key=self.key)
-
-        return self._judge(scan, content, request, rendered=True)
+        return self._judge(lambda: self._pages.scan(content, name=name, key=self.key), content, request, rendered=True)
 
     def out_of_time(self, content: Any, request: Request) -> Judgement:
         """Return the judgement on content whose scan did not come back within the caller's wall-clock limit."""

@@ -8,6 +8,7 @@ import zipfile
 
 from jupyter_qguard.guard import Request
 from jupyter_qguard.policy.model import Action
+from jupyter_qguard.scan import pages
 from tests.guard.test_guard import make, token  # noqa: F401  (a fixture)
 
 EXPORT = Request(door="export", path="lab/a.ipynb")
@@ -51,3 +52,37 @@ def test_a_secret_that_cannot_be_cut_out_refuses_the_export(make):  # noqa: F811
     assert verdict.status == 422
     assert verdict.action is Action.BLOCK
     assert secret not in verdict.message + verdict.hint
+
+
+def page(style: str, body: str = "hello") -> str:
+    return f"<html><head><style type='text/css'>{style}</style></head><body>{body}</body></html>"
+
+
+SHEET = ".a { color: red; margin: 0 auto }\n" * 400
+
+
+def test_a_known_style_sheet_hides_nothing_beside_it(make):  # noqa: F811
+    guard, secret = make(), token()
+    assert not guard.check_rendered(page(SHEET), "a.html", EXPORT).changed
+    verdict = guard.check_rendered(page(SHEET, f"dwave {secret}"), "a.html", EXPORT)
+    assert verdict.content == page(SHEET, "dwave " + verdict.content.split("dwave ")[1].split("<")[0])
+    assert secret not in verdict.content
+    assert verdict.findings[0]["line"] == SHEET.count("\n") + 1, "places are those of the whole page"
+
+
+def test_a_style_sheet_with_a_secret_is_never_known(make):  # noqa: F811
+    guard, secret = make(), token()
+    bad = SHEET + f"/* dwave {secret} */"
+    for _ in range(2):
+        guard.check_rendered(page(SHEET), "a.html", EXPORT)
+        assert secret not in guard.check_rendered(page(bad), "a.html", EXPORT).content
+
+
+def test_a_style_sheet_is_scanned_once(make, monkeypatch):  # noqa: F811
+    sizes = []
+    real = pages.scan_text
+    monkeypatch.setattr(pages, "scan_text", lambda text, **more: sizes.append(len(text)) or real(text, **more))
+    guard = make()
+    for body in ("one", "two"):
+        guard.check_rendered(page(SHEET, body), "a.html", EXPORT)
+    assert sizes[0] > len(SHEET) > 10_000 > sizes[1]
