@@ -64,7 +64,8 @@ def read_private(path: Path, limit: int) -> bytes:
 
     At most ``limit`` + 1 bytes are read, so that a caller can tell a file that is too long.
     """
-    descriptor = os.open(path, os.O_RDONLY | _BINARY)
+    # O_NONBLOCK: a named pipe in its place must not hold a server up.
+    descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as handle:
         found = os.fstat(handle.fileno())
         if not stat.S_ISREG(found.st_mode):

@@ -53,6 +53,8 @@ class Book:
 
             text = self._new = self._new or new_baseline(new_salt())  # one salt, however often it is asked for
         else:
+            if not self.path.is_file():  # a named pipe would hold us up for ever
+                raise InputError(f"{self.label} is not a regular file.", "Move it away.")
             try:
                 text = self.path.read_bytes().decode("utf-8-sig")
             except UnicodeDecodeError:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_qguard.cli.baseline_book import Book, project
 from jupyter_qguard.cli.judge import Judge
 from jupyter_qguard.errors import InputError
+from jupyter_qguard.policy.exempt import quotes_a_secret
 from jupyter_qguard.settings.baseline_file import BaselineFile, Entry
+
+_WITHHELD = "(not shown: it looks like a secret)"
 
 
 def judge_by(book: Book | None, policy: str | None) -> Judge:
@@ -65,6 +69,10 @@ def record_removal(judge: Judge, book: Book, entries: Sequence[Entry]) -> None:
 
 
 def as_row(entry: Entry, why: str) -> dict[str, Any]:
+    """Return an entry as ``list`` shows it; of one that quotes a secret, none of its words."""
+    if quotes_a_secret(entry):
+        entry = replace(entry, reason=_WITHHELD, owner=_WITHHELD, only=_WITHHELD if entry.only else "")
+        why = why or "its reason, owner or `only` holds what looks like a secret"
     return {
         "id": entry.digest,
         "rule": entry.rule,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 from jupyter_qguard.policy.decide import query_of
@@ -16,6 +17,7 @@ from jupyter_qguard.policy.model import Action, Context, Decision, Exemption, Fi
 from jupyter_qguard.scan.baseline import digest, identity
 from jupyter_qguard.scan.finding import Finding
 from jupyter_qguard.scan.pragma import Pragma
+from jupyter_qguard.scan.scanner import scan_text
 from jupyter_qguard.secret import Secret
 from jupyter_qguard.settings import BaselineFile, Entry, Policy
 
@@ -77,12 +79,24 @@ def _one(
 
 def why_not(entry: Entry, item: Judged, ctx: Context, policy: Policy, path: str, *, guessable: bool) -> str:
     """Return why an entry that fits a finding does not count, "" if it does. ``path`` is below the baseline."""
+    if quotes_a_secret(entry):  # first: the next sentence names ``only``
+        return "a baseline entry fits, but its reason, owner or `only` holds what looks like a secret"
     if not entry.covers(path):
         return f"a baseline entry fits, but counts only in {entry.only}"
     if guessable and not entry.guessable:
         return "a baseline entry fits, but the value can be guessed and the entry does not say guessable = true"
     refused = policy.exceptions.refuses(entry.owner, entry.expires, policy.now) or _too_strict(item, ctx, policy)
     return f"a baseline entry fits, but {refused}" if refused else ""
+
+
+def quotes_a_secret(entry: Entry) -> bool:
+    """Whether what an entry says for itself cannot be shown: it goes into reports, replies and the record."""
+    return any(_looks_secret(text) for text in (entry.reason, entry.owner, entry.only) if text)
+
+
+@lru_cache(maxsize=1024)
+def _looks_secret(text: str) -> bool:
+    return bool(scan_text(text).findings)
 
 
 def _too_strict(item: Judged, ctx: Context, policy: Policy) -> str:

@@ -204,7 +204,7 @@ class _Reader:
                 hint = f"Did you mean {near[0]}?" if near else f"Valid: {', '.join(KEYS)}."
                 self._say(key, "holds an entry with an unknown key.", hint)
         for name in REQUIRED:
-            if name not in value or value[name] == "":
+            if name not in value or (isinstance(value[name], str) and not value[name].strip()):
                 self._say(key, f"holds an entry without {name}.", f"Add {name}, or remove the line.")
         words = {name: self._text((*key, name), value.get(name, "")) for name in KEYS if name not in _NO_TEXT}
         expires, guessable = value.get("expires"), value.get("guessable", False)
@@ -217,6 +217,8 @@ class _Reader:
                 _glob(words["only"])
             except (ValueError, re.error) as error:
                 self._say((*key, "only"), f"{error}.", 'Write only = "courses/**".')
+        elif "only" in value:  # it says that the entry is limited, and would limit nothing
+            self._say((*key, "only"), "names no path.", 'Write only = "courses/**", or leave it out.')
         elif guessable is True:
             self._say(key, "holds a guessable entry without `only`.", "Say for which paths it is to count.")
         if words["rule"] and not _RULE_ID.fullmatch(words["rule"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -156,6 +157,29 @@ def test_create_lists_or_writes_but_never_overwrites(qguard: Run, work: Path) ->
     assert b"exists already" in again.stderr
     assert (work / NAME).read_bytes() == before
     assert all(no_secret(token, listed.stdout, done.stdout, before) for token in tokens)
+
+
+def test_list_shows_no_words_of_an_entry_that_quotes_a_secret(qguard: Run, work: Path) -> None:
+    token, quoted = github_token(), github_token()
+    (work / "a.ipynb").write_bytes(notebook(code_cell(f"t = '{token}'")))
+    assert qguard("baseline", "accept", "a.ipynb", "--rule", "github-token", *TERMS).returncode == 0
+    file = work / NAME
+    file.write_text(file.read_text().replace("made up for lesson 3", f"the key {quoted}"))
+    (row,) = json.loads(qguard("baseline", "list", "--format", "json").stdout)
+    assert not row["counts"]
+    scan = qguard("scan", "a.ipynb", "--explain")
+    assert scan.returncode == 1
+    shown = [qguard("baseline", "list").stdout, json.dumps(row).encode(), scan.stdout]
+    shown += [qguard("scan", "a.ipynb", "--format", form).stdout for form in ("json", "sarif", "junit", "html")]
+    assert no_secret(quoted, *shown)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_in_its_place_is_told_and_not_waited_for(qguard: Run, work: Path) -> None:
+    os.mkfifo(work / NAME)
+    done = qguard("baseline", "list")
+    assert done.returncode == 2
+    assert b"not a regular file" in done.stderr
 
 
 def test_list_remove_and_what_is_stale(qguard: Run, work: Path) -> None:

@@ -101,6 +101,17 @@ def test_an_accepted_value_stays_and_is_told_and_recorded(world: World) -> None:
     assert plant[4:] not in (world.root / settings.BASELINE_NAME).read_text()
 
 
+@pytest.mark.parametrize("key", ["reason", "owner", "only"])
+def test_an_entry_that_quotes_a_secret_does_not_count_and_is_quoted_nowhere(world: World, key: str) -> None:
+    plant, quoted = token(), token()
+    world.accept(f'x = "{plant}"', **{key: f'"see {quoted}"'})
+    guard = world.guard()
+    judgement = guard.check_notebook(book(f't = "{plant}"'), SAVE)
+    assert plant not in judgement.content["cells"][0]["source"]
+    assert "holds what looks like a secret" in judgement.findings[0]["not_excepted"]
+    assert quoted[4:] not in repr((judgement, judgement.findings, guard.ledger.events))
+
+
 def test_it_survives_moves_copies_renames_and_other_wrappings(world: World) -> None:
     plant = token()
     world.accept(f'x = "{plant}"')

@@ -149,6 +149,8 @@ def text_of(**values: str | None) -> str:
     [
         (text_of(reason=None), 10, "without reason"),
         (text_of(reason='""'), 10, "without reason"),
+        (text_of(reason='" "'), 10, "without reason"),
+        (text_of(owner='" "'), 10, "without owner"),
         (text_of(owner=None), 10, "without owner"),
         (text_of(expires=None), 10, "without expires"),
         (text_of(expires='"2027-01-01"'), 10, "without quotes"),
@@ -157,6 +159,8 @@ def text_of(**values: str | None) -> str:
         (text_of(owners='"ada"'), 10, "Did you mean owner"),
         (text_of(guessable="true"), 10, "without `only`"),
         (text_of(only='"../x"'), 10, "'..'"),
+        (text_of(only='""'), 10, "names no path"),
+        (text_of(only='" "', guessable="true"), 10, "names no path"),
         (text_of(reason='"two\\nlines"'), 10, "one line"),
         (fresh() + "abc = { }\n", 10, "no digest"),
         (fresh() + f"{'a' * 32} = 3\n", 10, "no table"),
