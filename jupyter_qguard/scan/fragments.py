@@ -240,6 +240,23 @@ def leaf_edits(leaf: Leaf, start: int, end: int, replacement: str, bounds: Bound
     return out
 
 
+def kept_joints(leaf: Leaf, start: int, end: int, bounds: Bounds) -> tuple[str, str]:
+    """Return the joints in [start, end) of a leaf's text that stay: before and after where :func:`leaf_edits` puts
+    the replacement."""
+    if leaf[4] is None or not leaf[4][1]:
+        return "", ""
+    kept = ["", ""]
+    placed = 0
+    for n in range(bisect_left(bounds, (start, -1, -1)), len(bounds) - 1):
+        stop, begin, _ = bounds[n]
+        if stop >= end:
+            break
+        if max(start, begin) < min(end, stop):
+            placed = 1
+        kept[placed] += leaf[0][max(start, stop) : min(end, bounds[n + 1][1])]
+    return kept[0], kept[1]
+
+
 def span_in(span: Span, low: int, high: int) -> tuple[int, int] | None:
     """Return ``span`` shifted to a value at [low, high) and clipped to it; None if it lies outside."""
     start, end = max(span.start, low), min(span.end, high)

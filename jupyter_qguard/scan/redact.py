@@ -14,7 +14,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jupyter_qguard.scan.finding import Rule
-from jupyter_qguard.scan.fragments import CODE, KEY, PLAIN_MARKER, Edit, Leaf, Unit, bounds_of, leaf_edits
+from jupyter_qguard.scan.fragments import (
+    CODE,
+    KEY,
+    PLAIN_MARKER,
+    Bounds,
+    Edit,
+    Leaf,
+    Unit,
+    bounds_of,
+    kept_joints,
+    leaf_edits,
+)
 from jupyter_qguard.scan.redact_code import apply, choose_forms
 
 WINDOW = 8
@@ -312,4 +323,11 @@ def redact_leaf(leaf: Leaf, root: Unit, cuts: Sequence[Cut], python: bool) -> Le
         replacements = [(p.low, p.high, _text(p, plain)) for p in pieces]
     bounds = bounds_of(leaf)
     edits = [e for low, high, new in replacements for e in leaf_edits(leaf, low, high, new, bounds)]
+    if leaf[4] is not None and leaf[4][1]:  # a traceback: no edit reaches what stands between its strings
+        replacements = [_with_joints(leaf, *replacement, bounds) for replacement in replacements]
     return LeafRedaction(replacements, edits, apply(text, replacements), widened, text)
+
+
+def _with_joints(leaf: Leaf, low: int, high: int, new: str, bounds: Bounds) -> tuple[int, int, str]:
+    before, after = kept_joints(leaf, low, high, bounds)
+    return low, high, before + new + after

@@ -7,6 +7,7 @@ import base64
 import copy
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -204,6 +205,33 @@ def test_long_source_lists_are_cut_across_elements() -> None:
     assert len(source) == len(parts)
     assert "".join(source) == f"x = '''\n{done.markers[0]}\n'''\ny = 1"
     assert ast.parse("".join(source))
+
+
+@pytest.mark.parametrize(
+    "traceback",
+    [
+        lambda lines: lines,
+        lambda lines: ["Error", "", *lines, "", "at main"],
+        lambda lines: [f"\x1b[31m{line}\x1b[0m" for line in lines],
+        lambda lines: ["Error", f"key: {lines[0]}", *lines[1:-1], f"{lines[-1]} is wrong"],
+        lambda lines: ["\n".join(lines[:3]), "", *lines[3:]],
+    ],
+)
+def test_a_key_over_several_strings_of_a_traceback(traceback: Callable[[list[str]], list[str]]) -> None:
+    """Many kernels give a traceback line by line, and a private key has many lines."""
+    body = base64.b64encode(secrets.token_bytes(400)).decode()
+    armour = ("-----BEGIN PRIVATE " + "KEY-----", "-----END PRIVATE " + "KEY-----")
+    lines = [armour[0], *(body[at : at + 64] for at in range(0, len(body), 64)), armour[1]]
+    given = traceback(lines)
+    nb = notebook(code("1", outputs=[{"output_type": "error", "ename": "E", "evalue": "", "traceback": given}]))
+    data = json.dumps(nb).encode()
+    for scan, read in ((scan_notebook(nb, key=KEY), dict), (scan_bytes(data, name="a.ipynb", key=KEY), json.loads)):
+        done = read(scan.redact(range(len(scan.findings))).content)
+        left = done["cells"][0]["outputs"][0]["traceback"]
+        assert len(left) == len(given)
+        assert len(MARKER.findall("".join(left))) == 1
+        assert not any(body[at : at + 8] in "".join(left) for at in range(len(body) - 7))
+        assert scan_notebook(done, key=KEY).findings == ()
 
 
 def test_a_fault_of_the_redaction_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
