@@ -104,9 +104,9 @@ def kind_of(data: bytes) -> str | None:
 def as_text(data: bytes) -> tuple[str, str] | None:
     """Return (text, codec) unless ``data`` is of a format that only looks like text (see ``decode_text``)."""
     kind = kind_of(data)
-    if kind == "pdf":
+    if kind in ("pdf", "zip"):
         return None
-    return decode_text(data, latin=kind is None and not starts_like_one(data))
+    return decode_text(data, guess=kind is None and not starts_like_one(data))
 
 
 def texts(data: bytes, budget: Budget, level: int = 0) -> Iterator[tuple[str, bool]]:

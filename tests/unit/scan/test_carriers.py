@@ -194,6 +194,24 @@ def test_pdf_streams() -> None:
     clean(nb)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 40])
+@pytest.mark.parametrize("kind", ["zip", "zip in zip", "samples", "sound"])
+def test_small_binary_data_full_of_zeros_is_not_taken_for_utf_16(kind: str, length: int) -> None:
+    """Of even length it decodes as UTF-16, to letters that no rule knows."""
+    token = support.hex_token()
+    samples = struct.pack("<300h", *(1 + i % 90 for i in range(300)))
+    data = {
+        "zip": zipped("a" * length, token),
+        "zip in zip": zipped("a.zip", zipped("a" * length, token)),
+        "samples": samples + f"made by {token}".encode() + b"." * length,
+        "sound": b"RIFF\xff\x02\0\0WAVEfmt " + samples + b"LIST\x30\0\0\0" + token.encode() + b"." * length,
+    }[kind]
+    assert scan_bytes(data, name="a.bin", engine=support.FakeEngine(), key=KEY).findings
+    nb = notebook(code("1", display("application/octet-stream", b64(data))))
+    assert token not in str(clean(nb).content)
+    assert look(nb).findings
+
+
 def test_a_zip_bomb_is_unchecked() -> None:
     bomb = zipped("a", zipped("b", bytes(40 << 20)))
     nb = notebook(code("1", stream(b64(bomb))))
