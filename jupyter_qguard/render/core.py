@@ -26,6 +26,8 @@ from jupyter_qguard.render.mending import exportable
 RESOURCES = ("outputs", "attachments")
 """The entries of an exporter's resources that writers turn into files: name -> content."""
 _NAME_HINT = "Rename that attachment or output in the notebook, then export again. Nothing was written."
+_LONGEST_SUFFIX = 12
+"""Characters of a suffix that are not judged: no secret is as short, and most exports have no other name."""
 _ODD_HINT = "Ask whoever maintains that exporter, or choose another format. Nothing was written."
 
 
@@ -138,7 +140,7 @@ def parts_of(output: Any, resources: Mapping[str, Any], *, base: str, exporter: 
         kind = type(output).__name__
         raise ExportFailed(f"Not exported to {to}: the exporter gave back {kind}, not text or bytes.", _ODD_HINT)
     suffix = resources.get("output_extension") or getattr(exporter, "file_extension", "") or ""
-    parts = [Part(None, base + str(suffix), output)]
+    parts = [Part(None, base + str(suffix), _plain(output))]
     for entry in RESOURCES:
         files = resources.get(entry) or {}
         if not isinstance(files, Mapping):
@@ -146,14 +148,25 @@ def parts_of(output: Any, resources: Mapping[str, Any], *, base: str, exporter: 
         for name, content in files.items():
             if not isinstance(name, str) or not isinstance(content, (str, bytes, bytearray, memoryview)):
                 raise ExportFailed(f"Not exported to {to}: an extracted file is neither text nor bytes.", _ODD_HINT)
-            data = content if isinstance(content, str) else bytes(content)
-            parts.append(Part((entry, name), name, data))
+            parts.append(Part((entry, name), name, _plain(content)))
     return parts
 
 
+def _plain(content: str | bytes | bytearray | memoryview) -> str | bytes:
+    """Return content as exactly a str or bytes: a class of an exporter's own may show other text when it is written."""
+    if isinstance(content, str):
+        return str.__str__(content)
+    return content if type(content) is bytes else bytes(memoryview(content))
+
+
 def names_of(resources: Mapping[str, Any]) -> str:
-    """Return the names of all extracted files, one per line: they become file names and zip members."""
-    return "\n".join(str(name) for entry in RESOURCES for name in (resources.get(entry) or {}))
+    """Return the names of all extracted files, one per line, and the suffix of the output where it is a long one.
+
+    They become file names and zip members.
+    """
+    names = [str(name) for entry in RESOURCES for name in (resources.get(entry) or {})]
+    suffix = str(resources.get("output_extension") or "")
+    return "\n".join([*names, suffix] if len(suffix) > _LONGEST_SUFFIX else names)
 
 
 def check_names(guard: Judging, resources: Mapping[str, Any], request: Request) -> None:
@@ -179,7 +192,7 @@ def put_back(parts: Sequence[Part], contents: Sequence[Any], resources: MutableM
     for part, content in zip(parts, contents, strict=True):
         if part.where is None:
             output = content
-        elif content is not part.content:
+        else:
             entry, name = part.where
             resources[entry][name] = content
     return output

@@ -56,7 +56,7 @@ def _attached(notebook: Any) -> Iterator[dict[str, Any]]:
         attachments = cell.get("attachments")
         if isinstance(attachments, dict) and any(
             _MARKER.search(str(name))
-            or (isinstance(bundle, dict) and any(_is_lost_picture(mime, value) for mime, value in bundle.items()))
+            or (isinstance(bundle, dict) and any(_is_lost(value) for value in bundle.values()))
             for name, bundle in attachments.items()
         ):
             yield cell
@@ -67,7 +67,7 @@ def _mend_attachments(cell: dict[str, Any]) -> None:
     for name in list(attachments):
         bundle = attachments[name]
         for mime, value in list(bundle.items()) if isinstance(bundle, dict) else ():
-            if _is_lost_picture(mime, value):
+            if _is_lost(value):  # exporters decode every attachment, of any type
                 del bundle[mime]
                 bundle["image/png"] = _POINT
         bare = _MARKER.sub(r"REDACTED-\1-\2", str(name))
@@ -75,6 +75,11 @@ def _mend_attachments(cell: dict[str, Any]) -> None:
             attachments[bare] = attachments.pop(name)
             if isinstance(cell.get("source"), str):
                 cell["source"] = cell["source"].replace(f"attachment:{name}", f"attachment:{bare}")
+
+
+def _is_lost(value: Any) -> bool:
+    """Return whether a marker stands in the place of a whole attachment."""
+    return isinstance(value, str) and _MARKER.fullmatch(value.strip()) is not None
 
 
 def _is_lost_picture(mime: Any, value: Any) -> bool:

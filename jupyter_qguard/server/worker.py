@@ -24,6 +24,10 @@ class OutOfTime(Exception):
     """A job did not finish within its wall-clock limit, or found no free lane within it."""
 
 
+class Stopped(Exception):
+    """A job raised what would end the whole server (KeyboardInterrupt, SystemExit): its text is the kind."""
+
+
 class Worker:
     """Runs jobs in at most ``lanes`` threads at once.
 
@@ -38,7 +42,8 @@ class Worker:
         self._lock = threading.Lock()
 
     async def run(self, job: Callable[[], T], *, seconds: float, blocking: bool) -> T:
-        """Return the job's result or raise what it raised; :class:`OutOfTime` after ``seconds`` of wall clock.
+        """Return the job's result or raise what it raised; :class:`OutOfTime` after ``seconds`` of wall clock,
+        :class:`Stopped` for what is no Exception.
 
         ``blocking``: wait in the calling thread instead of yielding to the event loop (synchronous managers).
         """
@@ -123,8 +128,10 @@ class _Task(Generic[T]):
                 self._wake()
 
     def result(self) -> T:
-        if self._error is not None:
+        if isinstance(self._error, Exception):
             raise self._error
+        if self._error is not None:  # raised here it would stop the event loop, and every door with it
+            raise Stopped(type(self._error).__name__) from None
         return self._value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import http.client
 import io
 import json
@@ -148,7 +150,39 @@ def test_what_an_exporter_adds_is_cut_out(guarded: Server, put: Any, elsewhere: 
     assert all(b"REDACTED" in data for data in files.values())
 
 
-@pytest.mark.parametrize("to", ["foreign_packs", "foreign_names"])
+def test_a_text_that_poses_as_another_goes_out_as_it_was_judged(guarded: Server, put: Any, elsewhere: str) -> None:
+    reply = export(guarded, "foreign_poses", put(clean(), guarded))
+    assert (reply.status, reply.body) == (200, b"nothing")
+
+
+@pytest.mark.parametrize(
+    ("mime", "pack"),
+    [
+        ("application/zip", lambda value: zipped(value)),
+        ("application/gzip", lambda value: gzip.compress(value)),
+        ("image/svg+xml", lambda value: gzip.compress(b"<svg><text>" + value + b"</text></svg>")),
+    ],
+)
+@pytest.mark.parametrize("to", ["html", "markdown", "notebook"])
+def test_an_attachment_of_any_type_that_was_taken_out_stops_no_export(
+    guarded: Server, put: Any, to: str, mime: str, pack: Any
+) -> None:
+    value = aws()
+    markdown = {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "[it](attachment:it.bin)"}
+    markdown["attachments"] = {"it.bin": {mime: base64.b64encode(pack(value.encode())).decode()}}
+    reply = export(guarded, to, put(notebook(markdown), guarded))
+    assert reply.status == 200, reply.body
+    assert leaks(reply.body, {"attachment": value}) == []
+
+
+def zipped(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("it.txt", data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("to", ["foreign_packs", "foreign_names", "foreign_suffixes"])
 def test_what_cannot_be_cut_out_is_refused(guarded: Server, put: Any, elsewhere: str, to: str) -> None:
     reply = export(guarded, to, put(clean(), guarded))
     assert reply.status == 422
@@ -164,6 +198,7 @@ def test_what_cannot_be_cut_out_is_refused(guarded: Server, put: Any, elsewhere:
         ("foreign_odd", "neither text nor bytes"),
         ("foreign_raises", "ValueError"),
         ("foreign_exits", "SystemExit"),
+        ("foreign_interrupts", "KeyboardInterrupt"),
         ("foreign_broken", "RuntimeError"),
         ("foreign_named", "template"),
     ],

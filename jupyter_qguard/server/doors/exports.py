@@ -31,7 +31,7 @@ from jupyter_qguard.server.doors.routes import answering, shadow
 from jupyter_qguard.server.gate import QGuardGate
 from jupyter_qguard.server.refusal import Refusal, bad_request, checked_body, clean_error, refused
 from jupyter_qguard.server.refusal_page import answer_refusal
-from jupyter_qguard.server.worker import OutOfTime
+from jupyter_qguard.server.worker import OutOfTime, Stopped
 
 T = TypeVar("T")
 CANNOT = "jupyter-qguard could not check this export, so nothing of it was sent."
@@ -88,6 +88,9 @@ class Exporting:
             gate.log.error("jupyter_qguard: an export ran out of time")
             message = "Not exported: the exporter took too long."
             raise Refusal(503, message, hint="Try again, or choose another format.", code="timeout") from None
+        except Stopped as error:
+            message = f"Not exported: the exporter stopped with {error}."
+            raise Refusal(422, message, hint="Choose another format.", code="export-failed") from None
         except QGuardError as error:
             gate.log.warning("jupyter_qguard: %s", error.message)
             raise refusal_for(error) from None

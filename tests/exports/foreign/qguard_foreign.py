@@ -56,6 +56,28 @@ class Raises(_Foreign):
         raise ValueError(f"cannot convert {nb.cells}")
 
 
+class Interrupts(_Foreign):
+    def from_notebook_node(self, nb, resources=None, **kw):
+        raise KeyboardInterrupt(f"cannot convert {nb.cells}")
+
+
+class Posing(str):
+    """A text that is another one when it is written."""
+
+    def encode(self, *args):
+        return _elsewhere().encode()
+
+
+class Poses(_Foreign):
+    def from_notebook_node(self, nb, resources=None, **kw):
+        return Posing("nothing"), resources
+
+
+class Suffixes(_Foreign):
+    def from_notebook_node(self, nb, resources=None, **kw):
+        return "nothing", {**resources, "output_extension": "." + _elsewhere()}
+
+
 class Exits(_Foreign):
     def from_notebook_node(self, nb, resources=None, **kw):
         raise SystemExit(f"cannot convert {nb.cells}")
