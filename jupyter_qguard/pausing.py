@@ -63,13 +63,20 @@ class Pausing:
         return pause
 
     def stop(self, by: str) -> bool:
-        """End a pause now, whatever its file says; False where there is none. Raises InputError, LedgerError."""
+        """End a pause now, whatever its file says; False where there is none. Raises InputError, LedgerError.
+
+        With LedgerError the pause has ended too: what tightens does not wait for a record.
+        """
         try:
             if not self._path.is_symlink() and not self._path.exists():
                 return False
             with self._locked():
-                self._record("the pause was ended", by)
-                self._path.unlink(missing_ok=True)
+                try:
+                    self._record("the pause was ended", by)
+                finally:
+                    self._path.unlink(missing_ok=True)
+        except LedgerError as error:
+            raise LedgerError(f"The pause has ended, but this is not on record. {error.message}", error.hint) from None
         except OSError as error:
             raise InputError(f"The pause cannot be ended: {files.why(error)}.", f"Delete {self._path}.") from None
         return True

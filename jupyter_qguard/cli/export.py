@@ -41,6 +41,8 @@ def command(notebook: str, to: str, out: str | None) -> int:
     try:
         data = read_stdin() if source is None else _read(source)
         target = Path(out) if out and out != STDIN else None
+        if target is not None and not target.parent.is_dir():  # told before anything is rendered and recorded
+            raise InputError(f"{shown(target.parent)} is no folder.", "Make it first, or name another OUT.")
         stem = target.stem if target else (source.stem if source else "notebook")
         made = _export(data, source, to, stem)
         if target is None and out is None and source is not None:

@@ -112,6 +112,15 @@ def test_stop_ends_and_records(world: World) -> None:
     assert not world.pausing().stop("ada")
 
 
+def test_a_stop_that_cannot_be_recorded_ends_the_pause_all_the_same(world: World) -> None:
+    world.pausing().begin(HOUR, "ada")
+    world.record.broken = True
+    with pytest.raises(LedgerError, match="The pause has ended"):
+        world.pausing().stop("ada")
+    assert not world.file.exists()
+    assert world.load().mode == "enforce"
+
+
 def test_nothing_is_paused_that_cannot_be_recorded(world: World) -> None:
     world.record.broken = True
     with pytest.raises(LedgerError):

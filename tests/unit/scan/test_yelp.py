@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,6 +31,18 @@ def reported(name, line):
 
 def adapted(name, line):
     return {value for d in PLUGINS if d.name == name for value, _, _ in d.find(name, line)} - {""}
+
+
+def test_what_is_told_of_the_entropy_plugins_is_theirs():
+    for name, (regex, limit) in yelp._QUOTED.items():
+        plugin = yelp.plugin(name)
+        assert limit == plugin.entropy_limit
+        inside, theirs = regex.pattern[7:-6], plugin.regex.pattern[7:-6]
+        for code in range(0x250):
+            assert bool(re.fullmatch(inside, chr(code))) == bool(re.fullmatch(theirs, chr(code)))
+        for _ in range(200):
+            value = "".join(random.choices(sorted(set(plugin.charset)), k=random.randrange(1, 60)))
+            assert yelp._entropy(value) >= plugin.calculate_shannon_entropy(value) - 1e-9
 
 
 def test_all_plugins_are_there():
