@@ -29,7 +29,7 @@ FILTER = {
 """
 BEFORE = {"clean": ("qguard redact - --path %f",)}
 """Our own earlier settings, which are replaced."""
-ATTRIBUTE = "*.ipynb filter=qguard"
+ATTRIBUTE = "*.[iI][pP][yY][nN][bB] filter=qguard"
 
 
 @click.command("init", short_help="Set a project up: policy, pre-commit entry and (asked) git filter.")
@@ -141,7 +141,7 @@ def _filter(root: Path, yes: bool) -> int:
 
 
 def _listed(attributes: bytes) -> bool:
-    return re.search(rb"^[ \t]*\*\.ipynb[ \t][^\n]*filter=qguard\b", attributes, re.MULTILINE) is not None
+    return re.search(rb"^[ \t]*\*\.(?:ipynb|\[iI\]\S+)[ \t][^\n]*filter=qguard\b", attributes, re.MULTILINE) is not None
 
 
 def filter_of_notebooks(root: Path) -> str:

@@ -145,8 +145,9 @@ def _kept_here(heads: Heads | None, reading: Reading, keys: Sequence[PublicKey],
                 "compared."
             )
         others = folder.others(name) if number == 0 else []
-        if others and not reading.exists:
-            text = f"Heads of a ledger were signed here ({', '.join(others)}), and there is no ledger: it was removed."
+        if others and reading.genesis is None:
+            lost = "it was emptied or replaced" if reading.exists else "it was removed"
+            text = f"Heads of a ledger were signed here ({', '.join(others)}), and there is no such ledger: {lost}."
             compared.bad.append(Problem("removed", None, text))
         elif others:
             compared.notes.append(

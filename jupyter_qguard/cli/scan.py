@@ -62,6 +62,8 @@ def command(
     began = time.perf_counter()
     if baseline_file and no_baseline:
         raise exits.UsageError("--baseline and --no-baseline exclude one another.", "Use one of them.")
+    if output and output.lower().endswith(".ipynb"):
+        raise exits.UsageError("A report is no notebook, so none is written in its place.", "Give -o another suffix.")
     judge = Judge(
         Path.cwd(),
         os.environ,

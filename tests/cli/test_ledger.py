@@ -210,6 +210,14 @@ def test_a_kept_head(qguard: Run, work: Path, data: Path, env: dict[str, str], k
         wrong = qguard("ledger", "verify", *words)
         assert wrong.returncode == 2
         assert said in wrong.stderr
+    record = next(path for path in (data / "ledger").iterdir() if path.suffix in (".sqlite", ".jsonl"))
+    for path in (data / "ledger").iterdir():
+        if path != record:
+            path.unlink()
+    record.write_bytes(b"")
+    emptied = qguard("ledger", "verify")
+    assert emptied.returncode == 1
+    assert b"it was emptied or replaced" in emptied.stdout
     for path in (data / "ledger").iterdir():  # the whole record is gone
         path.unlink()
     gone = qguard("ledger", "verify", "--head", "head.note")

@@ -47,7 +47,7 @@ def test_init_never_overwrites(qguard: Run, work: Path, git: Callable[..., str])
         .read_text()
         .startswith("repos:\n- repo: x  # mine\n  hooks: [{id: one}]\n- repo: local\n")
     )
-    assert (work / ".gitattributes").read_text() == "*.png binary\n*.ipynb filter=qguard\n"
+    assert (work / ".gitattributes").read_text() == "*.png binary\n*.[iI][pP][yY][nN][bB] filter=qguard\n"
     assert git("config", "filter.qguard.process") == "qguard git filter\n"
     assert git("config", "filter.qguard.smudge") == "cat\n"
     assert git("config", "filter.qguard.required") == "true\n"

@@ -308,3 +308,12 @@ def test_a_stream_that_is_closed_is_no_traceback(work: Path, env: dict[str, str]
     assert done.stdout == b""
     assert done.stderr.count(b"\n") <= 1
     assert b"Internal" not in done.stderr
+
+
+def test_a_report_never_takes_the_place_of_a_notebook(qguard: Run, work: Path) -> None:
+    before = notebook(code_cell("1 + 1"))
+    (work / "a.ipynb").write_bytes(before)
+    done = qguard("scan", "a.ipynb", "--format", "html", "-o", "a.ipynb")
+    assert done.returncode == 2
+    assert b"A report is no notebook" in done.stderr
+    assert (work / "a.ipynb").read_bytes() == before
