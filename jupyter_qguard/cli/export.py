@@ -98,6 +98,8 @@ def _write(made: Rendered, target: Path | None, source: Path | None) -> None:
         return
     if source is not None and target.exists() and target.samefile(source):
         raise UsageError("OUT is the notebook itself.", "`qguard redact --in-place` keeps what it cuts out of one.")
+    if target.is_dir():  # before anything is written beside it
+        raise InputError(f"{shown(target)} is a folder.", "Name a file to write.")
     folder = target.parent / f"{target.stem}_files"
     for name, data in files.items():
         # only the name counts: an exporter must not choose where else to write

@@ -120,6 +120,20 @@ def test_a_folder_that_is_not_there(shell: Shell) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_folder_as_the_output_writes_nothing(shell: Shell) -> None:
+    """Not its extracted pictures either."""
+    shell.put("a.ipynb", clean())
+    folder = shell.here / "there"
+    folder.mkdir()
+    (folder / "keep.txt").write_text("text")
+    for to in ("html", "markdown"):
+        done = export(shell, "a.ipynb", "--to", to, "-o", "there")
+        assert done.returncode == 2
+        assert b"is a folder" in done.stderr
+    assert {file.name for file in folder.parent.iterdir() if file.name.startswith("there")} == {"there"}
+    assert [file.name for file in folder.iterdir()] == ["keep.txt"]
+
+
 def test_a_missing_program_is_named(shell: Shell) -> None:
     shell.put("a.ipynb", clean(without=("svg",)))
     shell.env["PATH"] = str(shell.base)
