@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_qguard.cli import checks
 from jupyter_qguard.cli.open_doors import OPEN
 from tests.cli.conftest import ROOT, Run, code_cell, github_token, notebook
 
@@ -71,10 +72,13 @@ def test_nbconvert_without_its_configuration_is_to_be_mended(qguard: Run, home: 
     done = qguard("doctor")
     assert done.returncode == 1
     assert b"replaces the logging_config" in done.stdout
-    (home / ".jupyter" / "jupyter_nbconvert_config.json").unlink()
-    done = qguard("doctor")
-    assert done.returncode == 1
-    assert b"no configuration guards" in done.stdout
+
+
+def test_no_configuration_for_nbconvert_at_all_is_to_be_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_config_folders", lambda: [tmp_path])  # this environment may have the wheel's own
+    found = list(checks.nbconvert({}, tmp_path))
+    assert [(one.state, one.title) for one in found] == [("mend", "nbconvert")]
+    assert "no configuration guards" in found[0].text
 
 
 def test_a_policy_with_a_typo_is_broken(qguard: Run, work: Path, enabled: Path) -> None:
